@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A recording as the outside sees it: copied, bounds-checked, converted to usable bytes, and free of
+// anything that the target could still change. reader.h produces it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/units.h"
+#include "libshim/recording_layout.h"
+
+namespace offheap {
+
+struct RecordedThread {
+  std::uint32_t tid = 0;
+  std::string name;
+  Bytes allocated_bytes = 0;  ///< usable bytes, exact
+  Bytes freed_bytes = 0;
+  std::uint64_t allocated_count = 0;
+  std::uint64_t freed_count = 0;
+};
+
+/// Allocated and freed through the shim in one glibc arena, by all threads that ever ran.
+struct RecordedArena {
+  Address address = 0;        ///< 0 = main arena
+  enum class Kind { kMain, kMmappedChunks, kUnnamed, kSecondary } kind = Kind::kMain;
+  Bytes allocated_bytes = 0;
+  Bytes freed_bytes = 0;
+  std::vector<std::uint32_t> threads;  ///< tids for which this is the own arena
+};
+
+struct RecordedSample {
+  Address address = 0;
+  std::uint32_t site = 0;     ///< index into Snapshot::sites, recording::kNoSite when unknown
+  Bytes requested_bytes = 0;
+  Bytes usable_bytes = 0;
+  double mean_bytes = 0;
+  std::uint64_t born_ns = 0;  ///< CLOCK_MONOTONIC
+};
+
+struct RecordedSite {
+  std::vector<Address> frames;  ///< leaf first, return addresses
+  bool truncated = false;
+  bool incomplete = false;
+  bool mapping = false;         ///< the program's own mmap
+  std::uint64_t sampled_count = 0;
+  std::uint64_t sampled_freed_count = 0;
+  Bytes allocated_estimate_bytes = 0;
+  Bytes freed_estimate_bytes = 0;
+  Bytes mapped_bytes = 0;
+  Bytes unmapped_bytes = 0;
+};
+
+struct RecordedModule {
+  Range range;
+  Address load_bias = 0;
+  std::string path;
+  std::vector<std::uint8_t> build_id;
+  bool unloaded = false;
+  std::uint64_t loaded_ns = 0;
+  std::uint64_t unloaded_ns = 0;
+};
+
+struct RecordedMapping {
+  Range range;
+  std::uint32_t site = 0;
+  std::uint64_t born_ns = 0;
+};
+
+struct TimelinePoint {
+  std::uint64_t time_ns = 0;
+  Bytes allocated_bytes = 0;  ///< usable
+  Bytes freed_bytes = 0;
+  Bytes rss_bytes = 0;
+  Bytes direct_mapped_bytes = 0;
+  Bytes backend_resident_bytes = 0;
+  Bytes sample_mean_bytes = 0;
+};
+
+struct Snapshot {
+  std::uint32_t pid = 0;
+  std::uint32_t parent_pid = 0;
+  std::uint64_t process_start_ticks = 0;
+  std::uint64_t start_time_ns = 0;
+  std::uint64_t start_realtime_ns = 0;
+  std::uint32_t flags = 0;                 ///< recording::HeaderFlag
+  recording::BackendKind backend_kind = recording::BackendKind::kUnset;
+  std::string backend_name;
+  std::string command;
+  Bytes sample_mean_bytes = 0;
+  bool sample_fixed = false;
+  Bytes allocated_bytes = 0;               ///< usable, all threads, exact
+  Bytes freed_bytes = 0;
+  std::uint64_t allocated_count = 0;
+  std::uint64_t freed_count = 0;
+  Bytes direct_mapped_bytes = 0;
+  std::vector<RecordedThread> threads;     ///< living threads; exited ones are in the totals
+  std::vector<RecordedArena> arenas;
+  std::vector<RecordedSite> sites;
+  std::vector<RecordedSample> samples;
+  std::vector<RecordedModule> modules;
+  std::vector<RecordedMapping> mappings;
+  std::vector<Range> backend_ranges;
+  std::vector<TimelinePoint> timeline;     ///< oldest first
+  recording::BackendStatistics backend;
+  recording::Losses losses;
+  recording::SelfCost self;
+  std::uint64_t rejected_count = 0;        ///< entries that failed their bounds check and were dropped
+};
+
+}  // namespace offheap
