@@ -22,8 +22,8 @@ struct Mapping {
   Bytes file_offset = 0;
   std::uint64_t device = 0;  ///< major << 32 | minor
   std::uint64_t inode = 0;
-  std::string path;          ///< unescaped; "[heap]", "[stack]", "[anon:name]"; empty = anonymous
-  bool deleted = false;      ///< the kernel appended " (deleted)", taken off `path`
+  std::string path;      ///< unescaped; "[heap]", "[stack]", "[anon:name]"; empty = anonymous
+  bool deleted = false;  ///< the kernel appended " (deleted)", taken off `path`
   Bytes rss_bytes = 0;
   Bytes pss_bytes = 0;
   Bytes anonymous_bytes = 0;

@@ -28,8 +28,8 @@ class MemoryReader {
 
   /// A plain struct or word, or nothing when it cannot be read whole.
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  std::optional<T> read_value(Address address) const {
+  requires std::is_trivially_copyable_v<T> std::optional<T> read_value(Address address)
+  const {
     T value;
     auto bytes = std::as_writable_bytes(std::span(&value, 1));
     if (read(address, bytes) != sizeof(T)) return std::nullopt;
