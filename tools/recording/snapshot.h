@@ -24,7 +24,7 @@ struct RecordedThread {
 
 /// Allocated and freed through the shim in one glibc arena, by all threads that ever ran.
 struct RecordedArena {
-  Address address = 0;        ///< 0 = main arena
+  Address address = 0;  ///< 0 = main arena
   enum class Kind { kMain, kMmappedChunks, kUnnamed, kSecondary } kind = Kind::kMain;
   Bytes allocated_bytes = 0;
   Bytes freed_bytes = 0;
@@ -33,7 +33,7 @@ struct RecordedArena {
 
 struct RecordedSample {
   Address address = 0;
-  std::uint32_t site = 0;     ///< index into Snapshot::sites, recording::kNoSite when unknown
+  std::uint32_t site = 0;  ///< index into Snapshot::sites, recording::kNoSite when unknown
   Bytes requested_bytes = 0;
   Bytes usable_bytes = 0;
   double mean_bytes = 0;
@@ -44,7 +44,7 @@ struct RecordedSite {
   std::vector<Address> frames;  ///< leaf first, return addresses
   bool truncated = false;
   bool incomplete = false;
-  bool mapping = false;         ///< the program's own mmap
+  bool mapping = false;  ///< the program's own mmap
   std::uint64_t sampled_count = 0;
   std::uint64_t sampled_freed_count = 0;
   Bytes allocated_estimate_bytes = 0;
@@ -85,29 +85,32 @@ struct Snapshot {
   std::uint64_t process_start_ticks = 0;
   std::uint64_t start_time_ns = 0;
   std::uint64_t start_realtime_ns = 0;
-  std::uint32_t flags = 0;                 ///< recording::HeaderFlag
+  /// CLOCK_MONOTONIC of the copy; of a file: the latest time that stands anywhere in it.
+  std::uint64_t taken_time_ns = 0;
+  std::uint32_t flags = 0;  ///< recording::HeaderFlag
   recording::BackendKind backend_kind = recording::BackendKind::kUnset;
   std::string backend_name;
   std::string command;
   Bytes sample_mean_bytes = 0;
   bool sample_fixed = false;
-  Bytes allocated_bytes = 0;               ///< usable, all threads, exact
+  Bytes allocated_bytes = 0;  ///< usable, all threads, exact
   Bytes freed_bytes = 0;
   std::uint64_t allocated_count = 0;
   std::uint64_t freed_count = 0;
   Bytes direct_mapped_bytes = 0;
-  std::vector<RecordedThread> threads;     ///< living threads; exited ones are in the totals
+  std::vector<RecordedThread> threads;  ///< living threads; exited ones are in the totals
   std::vector<RecordedArena> arenas;
   std::vector<RecordedSite> sites;
   std::vector<RecordedSample> samples;
   std::vector<RecordedModule> modules;
   std::vector<RecordedMapping> mappings;
   std::vector<Range> backend_ranges;
-  std::vector<TimelinePoint> timeline;     ///< oldest first
+  std::vector<TimelinePoint> timeline;  ///< oldest first
   recording::BackendStatistics backend;
   recording::Losses losses;
   recording::SelfCost self;
-  std::uint64_t rejected_count = 0;        ///< entries that failed their bounds check and were dropped
+  std::uint64_t rejected_count = 0;  ///< entries that failed their bounds check and were dropped
+  bool consistent = true;            ///< false: threads ended in every attempt to copy the counts
 };
 
 }  // namespace offheap
