@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ledger/malloc_totals.h"
+
+#include <algorithm>
+
+namespace offheap {
+namespace {
+
+constexpr Bytes kMmappedHeaderBytes = 16;
+
+Bytes take(Bytes wanted, Bytes& left) {
+  const Bytes taken = std::min(wanted, left);
+  left -= taken;
+  return taken;
+}
+
+void add_mmapped(const MmappedChunk& chunk, MallocTotals& totals) {
+  const Bytes header = std::min(kMmappedHeaderBytes, chunk.rss_bytes);
+  totals.resident.metadata_bytes += header;
+  totals.resident.live_bytes += chunk.rss_bytes - header;
+  totals.rss_bytes += chunk.rss_bytes;
+  totals.obtained.metadata_bytes += std::min(kMmappedHeaderBytes, chunk.range.size());
+  totals.obtained.live_bytes += chunk.range.size() - std::min(kMmappedHeaderBytes, chunk.range.size());
+  totals.system_bytes += chunk.range.size();
+}
+
+}  // namespace
+
+MallocTotals total_of_heap(const HeapReport& heap) {
+  MallocTotals totals;
+  for (const ArenaReport& arena : heap.arenas) {
+    totals.resident.live_bytes += arena.resident.live_bytes;
+    totals.resident.cached_bytes += arena.resident.cached_bytes;
+    totals.resident.trimmable_bytes += arena.resident.trimmable_bytes;
+    totals.resident.pinned_bytes += arena.resident.pinned_bytes;
+    totals.resident.top_bytes += arena.resident.top_bytes;
+    totals.resident.metadata_bytes += arena.resident.metadata_bytes;
+    totals.obtained.live_bytes += arena.obtained.live_bytes;
+    totals.obtained.cached_bytes += arena.obtained.cached_bytes;
+    totals.obtained.free_bytes += arena.obtained.free_bytes;
+    totals.obtained.metadata_bytes += arena.obtained.metadata_bytes;
+    totals.rss_bytes += arena.rss_bytes;
+    totals.system_bytes += arena.system_bytes;
+  }
+  for (const MmappedChunk& chunk : heap.mmapped) add_mmapped(chunk, totals);
+  return totals;
+}
+
+MallocTotals total_of_backend(const recording::BackendStatistics& statistics, Bytes rss_bytes) {
+  MallocTotals totals;
+  Bytes left = rss_bytes;
+  totals.rss_bytes = rss_bytes;
+  totals.resident.metadata_bytes = take(statistics.metadata_bytes, left);
+  totals.resident.cached_bytes = take(statistics.cached_bytes, left);
+  totals.resident.live_bytes = take(statistics.allocated_bytes, left);
+  totals.resident.trimmable_bytes = take(statistics.page_free_bytes, left);
+  totals.resident.pinned_bytes = left;
+  totals.obtained.live_bytes = statistics.allocated_bytes;
+  totals.obtained.cached_bytes = statistics.cached_bytes;
+  totals.obtained.metadata_bytes = statistics.metadata_bytes;
+  totals.system_bytes = std::max(statistics.mapped_bytes, statistics.allocated_bytes + statistics.cached_bytes +
+                                                              statistics.metadata_bytes);
+  totals.obtained.free_bytes = totals.system_bytes - totals.obtained.live_bytes -
+                               totals.obtained.cached_bytes - totals.obtained.metadata_bytes;
+  return totals;
+}
+
+}  // namespace offheap

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rules behind judge(), one function a family. Each appends the verdicts it is sure enough of, and
+// adds to `doubts` what it could not decide, with what would.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "verdict/verdict.h"
+
+namespace offheap {
+
+struct Doubt {
+  std::string why;
+  std::string next;  ///< the command or step that would decide it
+};
+
+struct Findings {
+  std::vector<Verdict> verdicts;
+  std::vector<Doubt> doubts;
+};
+
+void judge_leak(const Evidence& evidence, const Trend& live, Findings& findings);
+void judge_mmap_growth(const Evidence& evidence, Findings& findings);
+void judge_retention(const Evidence& evidence, Findings& findings);
+void judge_fragmentation(const Evidence& evidence, Findings& findings);
+void judge_unobserved_allocator(const Evidence& evidence, Findings& findings);
+void judge_thread_stacks(const Evidence& evidence, Findings& findings);
+void judge_mapped_files(const Evidence& evidence, Findings& findings);
+void judge_tmpfs(const Evidence& evidence, Findings& findings);
+void judge_huge_pages(const Evidence& evidence, Findings& findings);
+/// After all others: it looks at what their remedies would save.
+void judge_limit(const Evidence& evidence, Findings& findings);
+
+/// "offheap explain TARGET --for 60s"
+std::string look_longer(const Evidence& evidence);
+
+}  // namespace offheap
