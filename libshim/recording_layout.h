@@ -56,42 +56,42 @@ enum class ByteUnit : uint32_t {
 };
 
 enum HeaderFlag : uint32_t {
-  kFlagForked = 1u << 0,           ///< opened by a forked child: history starts at the fork
-  kFlagExiting = 1u << 1,          ///< exit handlers have run; the counts are final but for late frees
-  kFlagBypassed = 1u << 2,         ///< the program brings its own malloc; `backend_name` names it
-  kFlagNoUnwind = 1u << 3,         ///< _dl_find_object is missing: sites carry the return address only
-  kFlagArenasUnknown = 1u << 4,    ///< HEAP_MAX_SIZE could not be verified: arena cells are off
-  kFlagFileBacked = 1u << 5,       ///< a file of OFFHEAP_RECORD, not a memfd
-  kFlagDlcloseSeen = 1u << 6,      ///< a module was unloaded: its names are in the module table only
+  kFlagForked = 1u << 0,         ///< opened by a forked child: history starts at the fork
+  kFlagExiting = 1u << 1,        ///< exit handlers have run; the counts are final but for late frees
+  kFlagBypassed = 1u << 2,       ///< the program brings its own malloc; `backend_name` names it
+  kFlagNoUnwind = 1u << 3,       ///< _dl_find_object is missing: sites carry the return address only
+  kFlagArenasUnknown = 1u << 4,  ///< HEAP_MAX_SIZE could not be verified: arena cells are off
+  kFlagFileBacked = 1u << 5,     ///< a file of OFFHEAP_RECORD, not a memfd
+  kFlagDlcloseSeen = 1u << 6,    ///< a module was unloaded: its names are in the module table only
 };
 
 /// What was lost, and why; each a count that any thread adds to. Never silent: the reader shows them.
 struct Losses {
-  uint64_t live_sample_full_count;   ///< sample taken, but no free slot in its buckets
-  uint64_t site_full_count;          ///< sample taken, but the site table or frame pool is full
-  uint64_t thread_full_count;        ///< threads that share the overflow slot (exact, but not per thread)
+  uint64_t live_sample_full_count;  ///< sample taken, but no free slot in its buckets
+  uint64_t site_full_count;         ///< sample taken, but the site table or frame pool is full
+  uint64_t thread_full_count;  ///< threads that share the overflow slot (exact, but not per thread)
   uint64_t direct_mapping_full_count;
   uint64_t module_full_count;
   uint64_t backend_range_full_count;
-  uint64_t arena_full_count;         ///< cells that went to the slot's unnamed rest
-  uint64_t reentrant_count;          ///< allocations made while the shim was sampling, counted but not sampled
+  uint64_t arena_full_count;  ///< cells that went to the slot's unnamed rest
+  uint64_t reentrant_count;   ///< allocations made while the shim was sampling, counted but not sampled
 };
 
 /// One point of the timeline. Written by whichever thread takes the tick; `sequence` is odd while a
 /// writer is inside (a seqlock), so a reader skips or retries that entry.
 struct TimelineEntry {
   uint64_t sequence;
-  uint64_t time_ns;             ///< CLOCK_MONOTONIC
-  uint64_t allocated_bytes;     ///< since start, in the recording's ByteUnit, all threads
+  uint64_t time_ns;          ///< CLOCK_MONOTONIC
+  uint64_t allocated_bytes;  ///< since start, in the recording's ByteUnit, all threads
   uint64_t freed_bytes;
-  uint64_t rss_bytes;           ///< /proc/self/statm, 0 where unreadable
-  uint64_t direct_mapped_bytes; ///< program's own mmaps, now
+  uint64_t rss_bytes;               ///< /proc/self/statm, 0 where unreadable
+  uint64_t direct_mapped_bytes;     ///< program's own mmaps, now
   uint64_t backend_resident_bytes;  ///< the backend's own statistic, 0 where it has none
   uint64_t sample_mean_bytes;
 };
 
 struct Timeline {
-  uint32_t count;        ///< entries in use, oldest first; when full every second one is dropped
+  uint32_t count;  ///< entries in use, oldest first; when full every second one is dropped
   uint32_t reserved;
   uint64_t interval_ns;  ///< wanted distance of entries; doubles at each thinning
   TimelineEntry entries[kTimelineCapacity];
@@ -99,16 +99,16 @@ struct Timeline {
 
 /// A loaded ELF module, kept after dlclose so that old stacks stay resolvable.
 struct Module {
-  uint64_t begin;            ///< lowest mapped address; 0 = slot unused
+  uint64_t begin;  ///< lowest mapped address; 0 = slot unused
   uint64_t end;
-  uint64_t load_bias;        ///< add to an ELF virtual address
-  uint64_t loaded_ms;        ///< since Header::start_time_ns
-  uint64_t unloaded_ms;      ///< 0 = still loaded
+  uint64_t load_bias;    ///< add to an ELF virtual address
+  uint64_t loaded_ms;    ///< since Header::start_time_ns
+  uint64_t unloaded_ms;  ///< 0 = still loaded
   uint32_t path_length;
   uint8_t build_id_length;
   uint8_t build_id[20];
   uint8_t reserved[7];
-  char path[184];            ///< not terminated; cut at the front when longer
+  char path[184];  ///< not terminated; cut at the front when longer
 };
 
 /// A range that an embedded backend mapped for itself (jemalloc, tcmalloc), by redirected mmap/sbrk.
@@ -146,23 +146,23 @@ inline constexpr uint32_t kOtherCells = 3;
 ///   allocated bytes = allocated_base - countdown   (the sampling countdown is the bytes-in counter)
 ///   main arena's share = the totals - own - mmapped - others
 struct alignas(64) ThreadSlot {
-  int64_t countdown;         ///< bytes until the next sample; below zero: the slow path runs
-  uint64_t freed_bytes;      ///< never negative as a signed word, but in the sentinel slot
+  int64_t countdown;     ///< bytes until the next sample; below zero: the slow path runs
+  uint64_t freed_bytes;  ///< never negative as a signed word, but in the sentinel slot
   uint64_t allocated_count;
   uint64_t freed_count;
-  uint64_t own_segment;      ///< address of the heap segment last seen of the own arena; 1 = none
+  uint64_t own_segment;       ///< address of the heap segment last seen of the own arena; 1 = none
   uint64_t own_segment_free;  ///< the same for the side of free
-  int64_t allocated_base;    ///< written on the slow path
+  int64_t allocated_base;     ///< written on the slow path
   uint64_t sample_mean_bytes;
 
-  ArenaCell own;             ///< the secondary arena that this thread allocates from
+  ArenaCell own;  ///< the secondary arena that this thread allocates from
   ArenaCell mmapped;
   ArenaCell others[kOtherCells];  ///< arenas that it frees into, first come
-  uint16_t own_index;        ///< Arena index, 0 = none yet
+  uint16_t own_index;             ///< Arena index, 0 = none yet
   uint16_t other_index[kOtherCells];
-  uint32_t tid;              ///< 0 = slot free; any thread (claims by compare-and-swap)
-  uint32_t generation;       ///< times this slot was given out
-  char name[16];             ///< comm, as last seen on the slow path
+  uint32_t tid;         ///< 0 = slot free; any thread (claims by compare-and-swap)
+  uint32_t generation;  ///< times this slot was given out
+  char name[16];        ///< comm, as last seen on the slow path
 
   /// jemalloc only: addresses, in the target, of the thread's own byte counters, and their values as
   /// of the last slow path. The reader prefers the addresses while the process lives.
@@ -173,9 +173,9 @@ struct alignas(64) ThreadSlot {
 };
 
 enum SiteFlag : uint16_t {
-  kSiteTruncated = 1u << 0,  ///< deeper than kMaxFrames
-  kSiteMapping = 1u << 1,    ///< program's own mmap/mremap/brk, not an allocation
-  kSiteIncomplete = 1u << 2, ///< the unwinder had to stop before the root
+  kSiteTruncated = 1u << 0,   ///< deeper than kMaxFrames
+  kSiteMapping = 1u << 1,     ///< program's own mmap/mremap/brk, not an allocation
+  kSiteIncomplete = 1u << 2,  ///< the unwinder had to stop before the root
 };
 
 /// One stack. Inserted once, never moved or removed. `hash` is stored last (release), 0 = unused.
@@ -183,13 +183,13 @@ struct Site {
   uint64_t hash;
   uint32_t frame_begin;  ///< index into the frame pool, leaf first; return addresses
   uint16_t frame_count;
-  uint16_t flags;        ///< SiteFlag
-  uint64_t sampled_count;         ///< any thread: samples taken
-  uint64_t sampled_freed_count;   ///< any thread: of these, freed
+  uint16_t flags;                     ///< SiteFlag
+  uint64_t sampled_count;             ///< any thread: samples taken
+  uint64_t sampled_freed_count;       ///< any thread: of these, freed
   uint64_t allocated_estimate_bytes;  ///< any thread: sum of usable / inclusion probability
   uint64_t freed_estimate_bytes;
-  uint64_t mapped_bytes;          ///< kSiteMapping: bytes mapped since start, exact
-  uint64_t unmapped_bytes;        ///< kSiteMapping: of these, unmapped since, as far as matched
+  uint64_t mapped_bytes;    ///< kSiteMapping: bytes mapped since start, exact
+  uint64_t unmapped_bytes;  ///< kSiteMapping: of these, unmapped since, as far as matched
 };
 
 /// A sampled block that has not been freed. Keys stand apart (LiveSamples::addresses) so that a bucket
@@ -199,8 +199,11 @@ struct LiveSample {
   uint64_t requested_bytes;
   uint32_t slack_bytes;  ///< usable - requested, saturating
   uint32_t site;         ///< index into the site table; kNoSite when that was full
-  float mean_bytes;      ///< sampling mean in force when it was taken
-  uint32_t born_ms;      ///< since Header::start_time_ns
+  /// Effective mean: the one in force when it was taken, scaled so that the formula above holds. The
+  /// countdown is charged with what the hot path has at hand (chunk bytes, requested bytes), which is
+  /// not quite `usable`; the scale usable / charged makes up for it.
+  float mean_bytes;
+  uint32_t born_ms;  ///< since Header::start_time_ns
 };
 inline constexpr uint32_t kNoSite = 0xffffffff;
 
@@ -216,23 +219,25 @@ struct DirectMapping {
 /// tcmalloc: MallocExtension numeric properties; 0 where it has no such figure.
 struct BackendStatistics {
   uint64_t time_ns;
-  uint64_t allocated_bytes;  ///< handed out (jemalloc stats.allocated, tcmalloc current_allocated_bytes)
-  uint64_t active_bytes;     ///< jemalloc stats.active: pages with live blocks; tcmalloc 0
-  uint64_t resident_bytes;   ///< jemalloc stats.resident; tcmalloc heap_size - pageheap_unmapped
-  uint64_t mapped_bytes;     ///< jemalloc stats.mapped; tcmalloc heap_size
-  uint64_t retained_bytes;   ///< given back, address space kept (jemalloc retained, tcmalloc unmapped)
+  uint64_t
+      allocated_bytes;      ///< handed out (jemalloc stats.allocated, tcmalloc current_allocated_bytes)
+  uint64_t active_bytes;    ///< jemalloc stats.active: pages with live blocks; tcmalloc 0
+  uint64_t resident_bytes;  ///< jemalloc stats.resident; tcmalloc heap_size - pageheap_unmapped
+  uint64_t mapped_bytes;    ///< jemalloc stats.mapped; tcmalloc heap_size
+  uint64_t retained_bytes;  ///< given back, address space kept (jemalloc retained, tcmalloc unmapped)
   uint64_t metadata_bytes;
-  uint64_t cached_bytes;     ///< thread caches (jemalloc tcache_bytes, tcmalloc thread cache total)
+  uint64_t cached_bytes;        ///< thread caches (jemalloc tcache_bytes, tcmalloc thread cache total)
   uint64_t central_free_bytes;  ///< tcmalloc central + transfer caches
-  uint64_t page_free_bytes;  ///< whole free pages not yet given back (jemalloc dirty+muzzy, tcmalloc pageheap_free)
+  uint64_t page_free_bytes;     ///< whole free pages not yet given back (jemalloc dirty+muzzy, tcmalloc
+                                ///< pageheap_free)
   uint64_t arena_count;
-  uint64_t epoch_count;      ///< refreshes so far
+  uint64_t epoch_count;  ///< refreshes so far
 };
 
 /// The shim's cost to its host, as it measured it.
 struct SelfCost {
   uint64_t sample_count;
-  uint64_t sample_ns;         ///< time inside the sampler, summed over timed samples
+  uint64_t sample_ns;  ///< time inside the sampler, summed over timed samples
   uint64_t sample_timed_count;
   uint64_t tick_count;
   uint64_t tick_ns;
@@ -241,17 +246,17 @@ struct SelfCost {
 struct Header {
   char magic[8];
   uint32_t version;
-  uint32_t header_bytes;     ///< sizeof(Header)
-  uint64_t recording_bytes;  ///< sizeof(Recording)
-  uint32_t pid;              ///< in the target's own pid namespace
-  uint32_t parent_pid;       ///< the forking process where kFlagForked
+  uint32_t header_bytes;         ///< sizeof(Header)
+  uint64_t recording_bytes;      ///< sizeof(Recording)
+  uint32_t pid;                  ///< in the target's own pid namespace
+  uint32_t parent_pid;           ///< the forking process where kFlagForked
   uint64_t process_start_ticks;  ///< /proc/PID/stat field 22, joins a recording to a kernel report
-  uint64_t start_time_ns;    ///< CLOCK_MONOTONIC at opening
+  uint64_t start_time_ns;        ///< CLOCK_MONOTONIC at opening
   uint64_t start_realtime_ns;
-  uint32_t flags;            ///< HeaderFlag; any thread, by atomic or
+  uint32_t flags;  ///< HeaderFlag; any thread, by atomic or
   BackendKind backend_kind;
   ByteUnit byte_unit;
-  uint32_t thread_high_water;   ///< slots ever used; the reader need not look beyond
+  uint32_t thread_high_water;  ///< slots ever used; the reader need not look beyond
   uint32_t arena_count;
   uint32_t module_count;
   uint32_t site_count;
@@ -263,14 +268,14 @@ struct Header {
   uint64_t sample_mean_bytes;   ///< in force now
   uint64_t heap_segment_bytes;  ///< verified HEAP_MAX_SIZE of this glibc, 0 = unknown
   uint64_t page_bytes;
-  char backend_name[64];        ///< "glibc 2.36", "jemalloc 5.3.0-0-g...", a path; zero-padded
-  char command[64];             ///< comm and first arguments, for the list of recordings; zero-padded
-  uint64_t foreign_brk_bytes;   ///< net growth by the program's own brk/sbrk
-  uint64_t direct_mapped_bytes; ///< net, program's own mmaps
+  char backend_name[64];         ///< "glibc 2.36", "jemalloc 5.3.0-0-g...", a path; zero-padded
+  char command[64];              ///< comm and first arguments, for the list of recordings; zero-padded
+  uint64_t foreign_brk_bytes;    ///< net growth by the program's own brk/sbrk
+  uint64_t direct_mapped_bytes;  ///< net, program's own mmaps
   Losses losses;
   SelfCost self;
   BackendStatistics backend;
-  ArenaCell folded;             ///< counts of exited threads and of threads without a slot, all arenas
+  ArenaCell folded;  ///< counts of exited threads and of threads without a slot, all arenas
 };
 
 struct LiveSamples {

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The slow halves of counting.h: threads without a slot, blocks outside the segment last seen, samples.
+#include "libshim/counting.h"
+
+#include "libshim/early_arena.h"
+#include "libshim/sampler.h"
+
+namespace shim {
+
+backends::Backend active_backend;
+uint16_t class_table[kClassTableLimit / 8 + 1];
+
+namespace {
+
+enum class Side { kIn, kOut };
+
+/// The arena that owns a chunk with NON_MAIN_ARENA set, by the first word of its heap segment; 0 when
+/// what stands there cannot be an arena, which would mean that segments are not 64 MiB here.
+/// Source: glibc malloc/arena.c, heap_info.ar_ptr. An arena follows the heap_info of its first segment:
+/// at 32 bytes (heap_info up to 2.34) or 48 (from 2.35), or a little beyond should it grow again.
+uint64_t arena_of(uint64_t segment) {
+  uint64_t arena = *reinterpret_cast<const uint64_t*>(segment);
+  uint64_t offset = arena & ~kSegmentMask;
+  if (SHIM_LIKELY(offset >= 32 && offset <= 128)) return arena;
+  __atomic_fetch_or(&the_recording->header.flags, recording::kFlagArenasUnknown, __ATOMIC_RELAXED);
+  return 0;
+}
+
+bool arenas_known() {
+  return !(__atomic_load_n(&the_recording->header.flags, __ATOMIC_RELAXED) &
+           recording::kFlagArenasUnknown);
+}
+
+/// The slot's cell for an arena, taken at first sight; null when it has none left.
+ArenaCell* cell_of(ThreadSlot* slot, uint32_t arena) {
+  if (arena == recording::kMmappedChunks) return &slot->mmapped;
+  if (arena == slot->own_index) return &slot->own;
+  for (uint32_t i = 0; i < recording::kOtherCells; ++i) {
+    if (slot->other_index[i] == 0 && arena != recording::kUnnamedArenas)
+      slot->other_index[i] = static_cast<uint16_t>(arena);
+    if (slot->other_index[i] == arena) return &slot->others[i];
+  }
+  return nullptr;
+}
+
+void add(ArenaCell* cell, Side side, uint64_t bytes) {
+  uint64_t* bytes_word = side == Side::kIn ? &cell->in_bytes : &cell->out_bytes;
+  uint64_t* count_word = side == Side::kIn ? &cell->in_count : &cell->out_count;
+  *bytes_word += bytes;
+  *count_word += 1;
+}
+
+void add_shared(recording::Arena* arena, Side side, uint64_t bytes) {
+  add_relaxed(side == Side::kIn ? &arena->folded_in_bytes : &arena->folded_out_bytes, bytes);
+  add_relaxed(side == Side::kIn ? &arena->folded_in_count : &arena->folded_out_count, uint64_t{1});
+}
+
+/// Enters `bytes` under the block's arena and remembers its segment when the arena is the thread's own.
+void count_in_cell(ThreadSlot* slot, const Place& place, Side side, uint64_t bytes) {
+  if (place.arena == recording::kMainArena) return;  // it is what remains of the totals
+  // The arena of a thread's first secondary block is the one that it allocates from.
+  if (side == Side::kIn && slot->own_index == 0 && place.arena >= recording::kFirstSecondaryArena)
+    slot->own_index = static_cast<uint16_t>(place.arena);
+  if (place.segment && place.arena == slot->own_index)
+    (side == Side::kIn ? slot->own_segment : slot->own_segment_free) = place.segment;
+  if (ArenaCell* cell = cell_of(slot, place.arena))
+    add(cell, side, bytes);
+  else
+    add_shared(&the_recording->arenas[place.arena], side, bytes);
+}
+
+/// The slot to count in: the thread's, taken now if it has none. Null: count in the shared cells.
+ThreadSlot* slot_or_null() {
+  reopen_after_fork();
+  ThreadSlot* slot = thread_state.slot;
+  return SHIM_LIKELY(slot != &sentinel_slot) ? slot : acquire_slot();
+}
+
+}  // namespace
+
+Place place_of_chunk(const void* block) {
+  uint64_t header = chunk_header(block);
+  if (header & kChunkMmapped) return {recording::kMmappedChunks, 0};
+  if (!(header & kChunkNonMain)) return {recording::kMainArena, 0};
+  if (!arenas_known()) return {recording::kUnnamedArenas, 0};
+  uint64_t segment = reinterpret_cast<uint64_t>(block) & kSegmentMask;
+  uint64_t arena = arena_of(segment);
+  if (!arena) return {recording::kUnnamedArenas, 0};
+  return {arena_index(arena), segment};
+}
+
+void fill_class_table() {
+  for (size_t i = 0; i < sizeof class_table / sizeof *class_table; ++i)
+    class_table[i] = static_cast<uint16_t>(active_backend.good_size(i * 8));
+}
+
+template <typename Policy>
+void* count_in_slow(void* block, size_t requested, uint64_t bytes) {
+  ThreadSlot* slot = slot_or_null();
+  BlockFigures figures = figures_of<Policy>(block);
+  if (!slot) {
+    // Without a slot jemalloc's own words of this thread are not read either.
+    count_shared_in(figures.place.arena, Policy::kCountsFreedBytes ? bytes : figures.usable_bytes);
+    return block;
+  }
+  count_in_cell(slot, figures.place, Side::kIn, bytes);
+  slot->allocated_count += 1;
+  slot->countdown -= static_cast<int64_t>(bytes);
+  return slot->countdown < 0 ? countdown_slow<Policy>(block, requested, bytes) : block;
+}
+
+template <typename Policy>
+void* countdown_slow(void* block, size_t requested, uint64_t bytes) {
+  ThreadSlot* slot = thread_state.slot;
+  if (slot == &sentinel_slot) return count_in_slow<Policy>(block, requested, bytes);
+  countdown_ran_out(slot, {block, requested, active_backend.usable_size(block), bytes});
+  return block;
+}
+
+template <typename Policy>
+void count_out(const BlockFigures& block) {
+  ThreadSlot* slot = slot_or_null();
+  if (!slot) {
+    count_shared_out(block.place.arena, Policy::kCountsFreedBytes ? block.bytes : block.usable_bytes);
+    return;
+  }
+  count_in_cell(slot, block.place, Side::kOut, block.bytes);
+  slot->freed_count += 1;
+  slot->freed_bytes += block.bytes;
+}
+
+template <typename Policy>
+void free_slow(void* block) {
+  if (!block || is_early(block)) return;
+  recording::LiveSample sample;
+  if (tag_may_be_sample(block) && take_back_sample(block, &sample)) count_freed_sample(sample);
+  count_out<Policy>(figures_of<Policy>(block));
+  Policy::free(block);
+}
+
+#define SHIM_INSTANTIATE(Policy)                                  \
+  template void* count_in_slow<Policy>(void*, size_t, uint64_t);  \
+  template void* countdown_slow<Policy>(void*, size_t, uint64_t); \
+  template void count_out<Policy>(const BlockFigures&);           \
+  template void free_slow<Policy>(void*);
+SHIM_INSTANTIATE(GlibcPolicy)
+SHIM_INSTANTIATE(JemallocPolicy)
+SHIM_INSTANTIATE(TcmallocPolicy)
+SHIM_INSTANTIATE(ForeignPolicy)
+#undef SHIM_INSTANTIATE
+
+}  // namespace shim

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Memory for allocations made while the backend is being chosen: dlsym and dlopen may call malloc, and
+// nothing is there yet to serve them. A bump arena in bss; its blocks are never reused. Their tags are
+// set for good, so that free() meets them on its slow path and nowhere else.
+#pragma once
+
+#include <stddef.h>
+
+namespace shim {
+
+/// Zeroed memory, or null when the arena is used up. Thread: the one that chooses the backend.
+void* early_allocate(size_t bytes, size_t alignment);
+
+/// Whether `block` came from here; then neither the backend nor the counters may see it.
+bool is_early(const void* block);
+
+/// Usable bytes of an early block.
+size_t early_usable(const void* block);
+
+}  // namespace shim

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Owns the recording: opens it, gives slots to threads, folds them when threads end, starts anew in a
+// forked child. Everything that is not the hot path and not the sampler.
+//
+// Stated once: every function here is in-target, allocates nothing, takes no lock, keeps errno, and may
+// be called from a signal handler that interrupted any other.
+#pragma once
+
+#include <stdint.h>
+
+#include "backends/backend.h"
+#include "libshim/options.h"
+#include "libshim/recording_layout.h"
+#include "libshim/thread_state.h"
+
+namespace shim {
+
+using recording::ArenaCell;
+using recording::Recording;
+
+/// The process's recording; null while there is none (dormant, or before bootstrap). The address never
+/// changes, not even in a forked child.
+extern Recording* the_recording;
+
+/// Set once by bootstrap, constant afterwards.
+extern Options the_options;
+extern const backends::Backend* the_backend;
+
+/// Maps and fills a new recording: a file of OFFHEAP_RECORD, else a memfd, else anonymous memory that
+/// only a reader of /proc/PID/mem can see. False when not even that can be had: the shim goes dormant.
+bool open_recording(const Options& options, const backends::Backend* backend);
+
+/// In a forked child: maps and fills a new recording over the inherited one. False: nothing changed.
+bool replace_recording(Recording* recording);
+
+/// The calling thread's slot; takes one at the first call. Null when the table is full or the thread is
+/// past its last destructor: then count with count_shared().
+ThreadSlot* acquire_slot();
+
+/// Adds to the counts of threads without a slot. `arena` is an Arena index; atomic.
+void count_shared_in(uint32_t arena, uint64_t bytes);
+void count_shared_out(uint32_t arena, uint64_t bytes);
+
+/// The arena's index, entered at first sight; kUnnamedArenas when the table is full.
+uint32_t arena_index(uint64_t arena_address);
+
+/// Copies jemalloc's own counters of this thread into its slot.
+void publish_jemalloc_bytes(ThreadSlot* slot);
+
+/// Registers fork and thread-exit handlers. Called by bootstrap, before the recording is opened.
+void register_handlers();
+
+/// A forked child counts in private memory until this opens a recording of its own. Called on slow
+/// paths; one load when there is nothing to do. True when it did something: the thread's countdown is
+/// new.
+bool reopen_after_fork();
+
+/// Milliseconds since the recording was opened.
+uint64_t recording_ms(uint64_t now_ns);
+
+/// For every slot that was ever given out.
+template <typename Visitor>
+void for_each_slot(const Recording* recording, Visitor visit) {
+  uint32_t count = recording->header.thread_high_water;
+  if (count > recording::kThreadCapacity) count = recording::kThreadCapacity;
+  for (uint32_t i = 0; i < count; ++i)
+    if (recording->threads[i].tid) visit(recording->threads[i]);
+}
+
+template <typename T>
+T add_relaxed(T* word, T amount) {
+  return __atomic_fetch_add(word, amount, __ATOMIC_RELAXED);
+}
+
+}  // namespace shim

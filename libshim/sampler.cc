@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libshim/sampler.h"
+
+#include "libshim/process.h"
+#include "libshim/sampling/interval.h"
+#include "libshim/sampling/live_samples.h"
+#include "libshim/sampling/site_table.h"
+#include "libshim/sampling/tags.h"
+#include "libshim/timeline.h"
+#include "libshim/unwind/unwinder.h"
+
+namespace shim {
+namespace {
+
+using recording::LiveSample;
+using recording::Site;
+
+constexpr int64_t kNeverBytes = INT64_MAX / 2;
+constexpr uint64_t kTimedEvery = 16;  // two clock reads are a tenth of a sample's cost
+
+Interval interval;
+
+/// Sets `inside` for a scope, so that an allocation made by anything we call is not sampled itself.
+class InsideScope {
+ public:
+  InsideScope() { thread_state.inside = true; }
+  ~InsideScope() { thread_state.inside = false; }
+  InsideScope(const InsideScope&) = delete;
+  InsideScope& operator=(const InsideScope&) = delete;
+};
+
+/// The countdown is the counter of allocated bytes, so moving it moves its base along.
+void redraw(ThreadSlot* slot) {
+  uint64_t mean_bytes = sample_mean_bytes();
+  int64_t countdown = next_countdown(mean_bytes);
+  slot->sample_mean_bytes = mean_bytes;
+  slot->allocated_base += countdown - slot->countdown;
+  slot->countdown = countdown;
+}
+
+/// Estimate of the allocated bytes that a sample stands for, rounded.
+uint64_t weight_bytes(const LiveSample& sample) {
+  uint64_t usable_bytes = sample.requested_bytes + sample.slack_bytes;
+  return static_cast<uint64_t>(
+      sample_weight_bytes(usable_bytes, static_cast<double>(sample.mean_bytes)) + 0.5);
+}
+
+LiveSample describe(const Block& block, uint64_t mean_bytes, uint32_t site, uint64_t now_ns) {
+  uint64_t slack_bytes = block.usable_bytes - block.requested_bytes;
+  if (block.usable_bytes < block.requested_bytes) slack_bytes = 0;
+  if (slack_bytes > UINT32_MAX) slack_bytes = UINT32_MAX;
+  double scale = static_cast<double>(block.requested_bytes + slack_bytes) /
+                 static_cast<double>(block.charged_bytes ? block.charged_bytes : 1);
+  LiveSample sample{};
+  sample.requested_bytes = block.requested_bytes;
+  sample.slack_bytes = static_cast<uint32_t>(slack_bytes);
+  sample.site = site;
+  sample.mean_bytes = static_cast<float>(static_cast<double>(mean_bytes) * scale);
+  sample.born_ms = static_cast<uint32_t>(recording_ms(now_ns));
+  return sample;
+}
+
+void take_sample(const Block& block, uint64_t mean_bytes, uint64_t now_ns) {
+  Stack stack;
+  unwind(&stack);
+  bool inserted = false;
+  uint32_t index = site_of(the_recording, stack, 0, &inserted);
+  LiveSample sample = describe(block, mean_bytes, index, now_ns);
+  if (index != recording::kNoSite) {
+    Site& site = the_recording->sites[index];
+    add_relaxed(&site.sampled_count, uint64_t{1});
+    add_relaxed(&site.allocated_estimate_bytes, weight_bytes(sample));
+  }
+  if (live_insert(the_recording, reinterpret_cast<uint64_t>(block.address), sample))
+    tag_add(block.address);
+}
+
+void adapt(uint64_t now_ns) {
+  if (!interval_poll_due(&interval, now_ns)) return;
+  Totals totals = sum_totals();
+  uint64_t live_bytes =
+      totals.allocated_bytes > totals.freed_bytes ? totals.allocated_bytes - totals.freed_bytes : 0;
+  if (interval_update(&interval, totals.allocated_bytes, live_bytes, process_cpu_ns()))
+    __atomic_store_n(&the_recording->header.sample_mean_bytes, sample_mean_bytes(), __ATOMIC_RELAXED);
+}
+
+/// Takes the sample, and every so often measures what that cost.
+void take_timed_sample(const Block& block, uint64_t mean_bytes) {
+  recording::SelfCost& self = the_recording->header.self;
+  uint64_t now_ns = monotonic_ns();
+  take_sample(block, mean_bytes, now_ns);
+  if (add_relaxed(&self.sample_count, uint64_t{1}) % kTimedEvery == 0) {
+    uint64_t cost_ns = monotonic_ns() - now_ns;
+    add_relaxed(&self.sample_ns, cost_ns);
+    add_relaxed(&self.sample_timed_count, uint64_t{1});
+    interval_note_cost(&interval, cost_ns);
+  }
+  adapt(now_ns);
+  if (timeline_due(now_ns)) timeline_add(now_ns);
+}
+
+}  // namespace
+
+uint64_t sample_mean_bytes() {
+  return the_options.sampling ? static_cast<uint64_t>(interval_mean(&interval)) : 0;
+}
+
+int64_t next_countdown(uint64_t mean_bytes) {
+  if (mean_bytes == 0) return kNeverBytes;
+  if (mean_bytes == 1) return 0;  // every block
+  return draw_countdown(&thread_state.rng, static_cast<double>(mean_bytes));
+}
+
+void countdown_ran_out(ThreadSlot* slot, const Block& block) {
+  if (thread_state.inside) {
+    add_relaxed(&the_recording->header.losses.reentrant_count, uint64_t{1});
+    redraw(slot);
+    return;
+  }
+  ErrnoKeeper errno_keeper;
+  InsideScope inside;
+  if (reopen_after_fork()) return;  // a zeroed countdown ran out, not one that was drawn
+  uint64_t mean_bytes = slot->sample_mean_bytes;
+  redraw(slot);
+  publish_jemalloc_bytes(slot);
+  if (mean_bytes) take_timed_sample(block, mean_bytes);
+}
+
+bool take_back_sample(void* address, LiveSample* taken) {
+  if (!live_take(the_recording, reinterpret_cast<uint64_t>(address), taken)) return false;
+  tag_remove(address);
+  return true;
+}
+
+void count_freed_sample(const LiveSample& sample) {
+  if (sample.site >= recording::kSiteCapacity) return;
+  Site& site = the_recording->sites[sample.site];
+  add_relaxed(&site.sampled_freed_count, uint64_t{1});
+  add_relaxed(&site.freed_estimate_bytes, weight_bytes(sample));
+}
+
+void restore_sample(void* address, const LiveSample& sample) {
+  if (live_insert(the_recording, reinterpret_cast<uint64_t>(address), sample)) tag_add(address);
+}
+
+uint32_t site_of_caller() {
+  Stack stack;
+  unwind(&stack);
+  bool inserted = false;
+  return site_of(the_recording, stack, recording::kSiteMapping, &inserted);
+}
+
+void start_sampler() {
+  interval = Interval{};  // a forked child's CPU clock starts anew
+  interval.budget = the_options.budget_ppm * 1e-6;
+  if (the_options.sample_bytes) interval_fix(&interval, the_options.sample_bytes);
+  the_recording->header.sample_mean_bytes = sample_mean_bytes();
+  timeline_begin(monotonic_ns());
+}
+
+}  // namespace shim

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The timeline ring of the recording: one point each tick, written by whichever thread comes by first;
+// there is no thread of our own. When it is full every second point is dropped and the distance
+// doubles, so that it always spans the process's whole life.
+#pragma once
+
+#include <stdint.h>
+
+namespace shim {
+
+/// Sums over all threads, in the recording's ByteUnit.
+struct Totals {
+  uint64_t allocated_bytes;
+  uint64_t freed_bytes;
+};
+
+Totals sum_totals();
+
+/// Writes the first point. Called once, and again in a forked child's own recording.
+void timeline_begin(uint64_t now_ns);
+
+/// True for one thread when the next point is due; that thread must call timeline_add. One load else.
+bool timeline_due(uint64_t now_ns);
+
+/// Writes a point, with the backend's statistics refreshed.
+void timeline_add(uint64_t now_ns);
+
+}  // namespace shim
