@@ -53,11 +53,11 @@ extern "C" void shim_backend_unmapped(void* begin, size_t bytes);
 
 /// A parsed OFFHEAP_BACKEND and OFFHEAP_GLIBC_*; strings point into the environment.
 struct Choice {
-  const char* backend = nullptr;         ///< next, glibc, tcmalloc, jemalloc, or a path; null = next
-  int64_t arena_max = -1;                ///< OFFHEAP_GLIBC_ARENA_MAX: N, kAuto, or -1 = leave
-  int64_t trim_threshold = -1;           ///< OFFHEAP_GLIBC_TRIM_THRESHOLD, bytes
-  int64_t mmap_threshold = -1;           ///< OFFHEAP_GLIBC_MMAP_THRESHOLD, bytes
-  int64_t tcache_count = -1;             ///< OFFHEAP_GLIBC_TCACHE_COUNT, see tuning.h for what is possible
+  const char* backend = nullptr;  ///< next, glibc, tcmalloc, jemalloc, or a path; null = next
+  int64_t arena_max = -1;         ///< OFFHEAP_GLIBC_ARENA_MAX: N, kAuto, or -1 = leave
+  int64_t trim_threshold = -1;    ///< OFFHEAP_GLIBC_TRIM_THRESHOLD, bytes
+  int64_t mmap_threshold = -1;    ///< OFFHEAP_GLIBC_MMAP_THRESHOLD, bytes
+  int64_t tcache_count = -1;      ///< OFFHEAP_GLIBC_TCACHE_COUNT, see tuning.h for what is possible
   static constexpr int64_t kAuto = -2;
 };
 

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/answers.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+namespace backends {
+
+void mallinfo2_from(const recording::BackendStatistics& statistics, void* out) {
+  WideMallinfo info = {};
+  info.arena = statistics.resident_bytes;
+  info.uordblks = statistics.allocated_bytes;
+  // The two are read at slightly different moments.
+  info.fordblks = info.arena > info.uordblks ? info.arena - info.uordblks : 0;
+  info.fsmblks = statistics.cached_bytes;
+  info.keepcost = statistics.page_free_bytes;
+  memcpy(out, &info, sizeof info);
+}
+
+int refuse_malloc_info(int, void*) {
+  errno = ENOSYS;
+  return -1;
+}
+
+int refuse_mallopt(int, int) { return 0; }
+
+uint64_t now_ns() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+}  // namespace backends

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// glibc's malloc through its __libc_* names, which libc.so.6 exports and nothing interposes: no dlsym
+// on the way of a block. For posix_memalign and aligned_alloc glibc has no such names; they are written
+// over __libc_memalign as glibc's malloc.c has them.
+#include "backends/glibc.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <gnu/libc-version.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/answers.h"
+#include "backends/backend.h"
+#include "backends/table.h"
+#include "backends/text.h"
+
+extern "C" {
+void* __libc_malloc(size_t) noexcept;
+void __libc_free(void*) noexcept;
+void* __libc_calloc(size_t, size_t) noexcept;
+void* __libc_realloc(void*, size_t) noexcept;
+void* __libc_memalign(size_t, size_t) noexcept;
+void* __libc_valloc(size_t) noexcept;
+void* __libc_pvalloc(size_t) noexcept;
+}
+
+namespace backends {
+
+namespace glibc {
+
+void* function(const char* name) {
+  // The handle's scope is libc.so.6 and what it needs, so the shim's symbols are out of sight.
+  void* libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+  return libc != nullptr ? dlsym(libc, name) : nullptr;
+}
+
+int mallopt(int parameter, int value) {
+  auto* real = reinterpret_cast<int (*)(int, int)>(function("mallopt"));
+  return real != nullptr ? real(parameter, value) : 0;
+}
+
+int minor_version() {
+  const char* version = gnu_get_libc_version();
+  const char* dot = strchr(version, '.');
+  return dot != nullptr ? atoi(dot + 1) : 0;
+}
+
+}  // namespace glibc
+
+namespace {
+
+bool is_power_of_two(size_t number) { return number != 0 && (number & (number - 1)) == 0; }
+
+/// Source: glibc 2.36 malloc/malloc.c, __posix_memalign.
+int posix_memalign(void** out, size_t alignment, size_t size) {
+  if (alignment % sizeof(void*) != 0 || !is_power_of_two(alignment)) return EINVAL;
+  void* block = __libc_memalign(alignment, size);
+  if (block == nullptr) return ENOMEM;
+  *out = block;
+  return 0;
+}
+
+/// Since glibc 2.38; before that aligned_alloc is memalign.
+void* strict_aligned_alloc(size_t alignment, size_t size) {
+  if (is_power_of_two(alignment)) return __libc_memalign(alignment, size);
+  errno = EINVAL;
+  return nullptr;
+}
+
+/// Source: glibc 2.36 malloc/malloc.c, musable: the size word before the block, less the header, which
+/// is two words for a chunk of its own mapping (bit 1) and one for the rest, as a block's last word is
+/// the next chunk's first.
+size_t usable_size(void* block) {
+  if (block == nullptr) return 0;
+  constexpr size_t kFlags = 7;
+  constexpr size_t kIsMmapped = 2;
+  size_t header;
+  memcpy(&header, static_cast<char*>(block) - sizeof header, sizeof header);
+  return (header & ~kFlags) - ((header & kIsMmapped) != 0 ? 2 * sizeof header : sizeof header);
+}
+
+int malloc_trim(size_t pad) {
+  auto* real = reinterpret_cast<int (*)(size_t)>(glibc::function("malloc_trim"));
+  return real != nullptr ? real(pad) : 0;
+}
+
+void malloc_stats() {
+  if (auto* real = reinterpret_cast<void (*)()>(glibc::function("malloc_stats"))) real();
+}
+
+int malloc_info(int options, void* file) {
+  auto* real = reinterpret_cast<int (*)(int, FILE*)>(glibc::function("malloc_info"));
+  return real != nullptr ? real(options, static_cast<FILE*>(file)) : refuse_malloc_info(options, file);
+}
+
+/// Before glibc 2.33 there is only mallinfo, whose fields are ints that wrap at 4 GiB.
+WideMallinfo widen(const struct mallinfo& narrow) {
+  auto wide = [](int field) { return static_cast<size_t>(static_cast<unsigned>(field)); };
+  return {.arena = wide(narrow.arena),
+          .ordblks = wide(narrow.ordblks),
+          .smblks = wide(narrow.smblks),
+          .hblks = wide(narrow.hblks),
+          .hblkhd = wide(narrow.hblkhd),
+          .usmblks = wide(narrow.usmblks),
+          .fsmblks = wide(narrow.fsmblks),
+          .uordblks = wide(narrow.uordblks),
+          .fordblks = wide(narrow.fordblks),
+          .keepcost = wide(narrow.keepcost)};
+}
+
+void mallinfo2(void* out) {
+  WideMallinfo info = {};
+  if (auto* real = reinterpret_cast<WideMallinfo (*)()>(glibc::function("mallinfo2"))) {
+    info = real();
+  } else if (auto* old = reinterpret_cast<struct mallinfo (*)()>(glibc::function("mallinfo"))) {
+    info = widen(old());
+  }
+  memcpy(out, &info, sizeof info);
+}
+
+char g_name[64];
+
+constinit Backend g_backend = {
+    .kind = recording::BackendKind::kGlibc,
+    .name = g_name,
+    .malloc = __libc_malloc,
+    .free = __libc_free,
+    .calloc = __libc_calloc,
+    .realloc = __libc_realloc,
+    .memalign = __libc_memalign,
+    .posix_memalign = posix_memalign,
+    .aligned_alloc = __libc_memalign,
+    .valloc = __libc_valloc,
+    .pvalloc = __libc_pvalloc,
+    .usable_size = usable_size,
+    .mallopt = glibc::mallopt,
+    .malloc_trim = malloc_trim,
+    .malloc_stats = malloc_stats,
+    .malloc_info = malloc_info,
+    .mallinfo2 = mallinfo2,
+    // glibc's mallinfo2 walks every free chunk under each arena's lock: too dear for a tick, and the
+    // tools read the same from outside, exactly.
+    .statistics = nullptr,
+    .thread_byte_counters = nullptr,
+    .good_size = nullptr,
+};
+
+}  // namespace
+
+const Backend* initialise_glibc() {
+  Text(g_name, sizeof g_name) << "glibc " << gnu_get_libc_version();
+  if (glibc::minor_version() >= 38) g_backend.aligned_alloc = strict_aligned_alloc;
+  return &g_backend;
+}
+
+}  // namespace backends

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// glibc's own functions, told apart from those of the same names that the shim exports.
+#pragma once
+
+namespace backends::glibc {
+
+/// Address of `name` in libc.so.6 itself, or null. Takes the loader's lock, may allocate.
+/// Thread: any. Signal: unsafe.
+void* function(const char* name);
+
+/// `mallopt` of glibc: 1 when it was set, 0 when not.
+int mallopt(int parameter, int value);
+
+/// Minor version of the running glibc: 36 for 2.36.
+int minor_version();
+
+}  // namespace backends::glibc
