@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parent's sum stays exact while it forks, vforks and raw-clones children that allocate and free.
+// env: OFFHEAP_SAMPLE=4K
+// expect: no byte lost
+#include <malloc.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "own_recording.h"
+
+namespace {
+std::array<void*, 256> blocks;
+
+void churn(size_t seed) {
+  for (size_t i = 0; i < 2000; ++i) {
+    void*& block = blocks[(i * 7 + seed) % blocks.size()];
+    free(block);
+    block = used(malloc((i * 131 + seed) % 5000));
+  }
+}
+
+void wait_for(pid_t child) {
+  int status = 0;
+  CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+        WEXITSTATUS(status) == 0);
+}
+
+void fork_and_churn(size_t seed) {
+  pid_t child = seed % 2 ? fork() : static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+  if (child == 0) {
+    churn(seed);
+    _exit(0);
+  }
+  churn(seed + 1);
+  wait_for(child);
+}
+
+void vfork_and_exec() {
+  pid_t child = vfork();
+  if (child == 0) {
+    execl("/bin/true", "true", static_cast<char*>(nullptr));
+    _exit(1);
+  }
+  wait_for(child);
+}
+}  // namespace
+
+int main() {
+  const recording::Recording* recording = own::find_recording();
+  CHECK(recording);
+  own::Counts start = own::process_counts(*recording);
+  for (size_t i = 0; i < 60; ++i) {
+    fork_and_churn(i);
+    if (i % 8 == 0) vfork_and_exec();
+  }
+  int64_t live_bytes = 0;
+  for (void* block : blocks) live_bytes += static_cast<int64_t>(malloc_usable_size(block));
+  own::Counts change = own::process_counts(*recording) - start;
+  if (change.live_bytes() != live_bytes)
+    fprintf(stderr, "recorded %" PRId64 ", true %" PRId64 "\n", change.live_bytes(), live_bytes);
+  CHECK(change.live_bytes() == live_bytes);
+  puts("no byte lost");
+}

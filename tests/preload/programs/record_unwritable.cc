@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// OFFHEAP_RECORD that cannot be written: the program runs, recorded in memory, in silence.
+// env: OFFHEAP_RECORD=/nonexistent/directory
+// expect: running
+#include "own_recording.h"
+
+int main() {
+  for (int i = 0; i < 10000; ++i) free(used(malloc(1000)));
+  CHECK(own::find_recording());
+  puts("running");
+}
