@@ -24,9 +24,11 @@ awk '$2 ~ /^backend_/ && $1 != "drop" {print $2}' "$names" >"$work/keep"
 redirected=$(awk '$2 ~ /^shim_backend_/ {print $1}' "$work/redefine")
 
 (cd "$work" && "$AR" x "$archive")
-awk '$1 == "drop" {print $2}' "$names" | while read -r member; do rm "$work/$member"; done
+awk '$1 == "drop" {print $2}' "$names" >"$work/dropped"
+# The archive's order is the order in which constructors run.
+members=$("$AR" t "$archive" | grep -vxFf "$work/dropped" | sed "s|^|$work/|")
 
-for member in "$work"/*.o; do
+for member in $members; do
   # An allocator that brings its own mmap keeps it, out of everyone's way: callers go to ours.
   for symbol in $redirected; do
     if "$NM" --defined-only "$member" | grep -q " [A-Za-z] $symbol\$"; then
@@ -36,7 +38,7 @@ for member in "$work"/*.o; do
   "$OBJCOPY" --redefine-syms="$work/redefine" "$member"
 done
 
-"$LD" -r --force-group-allocation -o "$work/whole" "$work"/*.o --start-group "$@" --end-group
+"$LD" -r --force-group-allocation -o "$work/whole" $members --start-group "$@" --end-group
 # Unique symbols (inline statics of templates) stay global unless they are weak ones first.
 "$OBJCOPY" --wildcard --weaken-symbol='_Z*' "$work/whole"
 "$OBJCOPY" --keep-global-symbols="$work/keep" \
