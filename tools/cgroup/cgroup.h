@@ -35,19 +35,20 @@ struct Cgroup {
   int version = 0;
   std::string path;
   std::optional<Container> container;
-  std::optional<Bytes> limit_bytes;  ///< the lowest of the group's own and its ancestors'; none = no limit
+  std::optional<Bytes>
+      limit_bytes;  ///< the lowest of the group's own and its ancestors'; none = no limit
   Bytes usage_bytes = 0;
-  Bytes peak_usage_bytes = 0;        ///< 0 where the kernel does not say
-  std::uint64_t failcnt = 0;         ///< v1 memory.failcnt; v2 memory.events max
+  Bytes peak_usage_bytes = 0;  ///< 0 where the kernel does not say
+  std::uint64_t failcnt = 0;   ///< v1 memory.failcnt; v2 memory.events max
   std::uint64_t oom_kills = 0;
   std::optional<Bytes> swap_limit_bytes;
   Bytes swap_usage_bytes = 0;
-  Bytes kernel_bytes = 0;            ///< v1 memory.kmem.usage_in_bytes, v2 memory.stat kernel
+  Bytes kernel_bytes = 0;                     ///< v1 memory.kmem.usage_in_bytes, v2 memory.stat kernel
   std::map<std::string, std::uint64_t> stat;  ///< memory.stat by its own key names
 
   [[nodiscard]] Bytes stat_of(const std::string& key) const;
   [[nodiscard]] Bytes anon_bytes() const;
-  [[nodiscard]] Bytes file_bytes() const;   ///< without shmem
+  [[nodiscard]] Bytes file_bytes() const;  ///< without shmem
   [[nodiscard]] Bytes shmem_bytes() const;
 };
 

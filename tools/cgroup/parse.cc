@@ -40,22 +40,28 @@ std::optional<Container> container_of_component(std::string_view component, std:
                                                 bool kubernetes) {
   if (component.ends_with(".scope")) component.remove_suffix(6);
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> prefixes = {
-      {{"docker-", "docker"}, {"cri-containerd-", "containerd"}, {"crio-", "crio"}, {"libpod-", "podman"}}};
+      {{"docker-", "docker"},
+       {"cri-containerd-", "containerd"},
+       {"crio-", "crio"},
+       {"libpod-", "podman"}}};
   for (const auto& [prefix, runtime] : prefixes) {
     if (!component.starts_with(prefix)) continue;
     const std::string_view id = component.substr(prefix.size());
     if (is_container_id(id)) return Container{std::string(id), std::string(runtime)};
   }
-  // containerd's own cgroupfs driver writes "<namespace>:cri-containerd:<id>" or ".../cri-containerd:<id>".
+  // containerd's own cgroupfs driver writes "<namespace>:cri-containerd:<id>" or
+  // ".../cri-containerd:<id>".
   if (const auto colon = component.rfind(':'); colon != std::string_view::npos) {
     const std::string_view id = component.substr(colon + 1);
     if (is_container_id(id)) return Container{std::string(id), "containerd"};
   }
   if (!is_container_id(component)) return {};
   for (std::string_view known : {"docker", "podman", "containerd", "crio"}) {
-    if (parent.find(known) != std::string_view::npos) return Container{std::string(component), std::string(known)};
+    if (parent.find(known) != std::string_view::npos)
+      return Container{std::string(component), std::string(known)};
   }
-  if (parent.find("libpod") != std::string_view::npos) return Container{std::string(component), "podman"};
+  if (parent.find("libpod") != std::string_view::npos)
+    return Container{std::string(component), "podman"};
   return Container{std::string(component), kubernetes ? "kubernetes" : "unknown"};
 }
 
@@ -71,7 +77,8 @@ std::string unescape(std::string_view text) {
       out.push_back(text[i]);
       continue;
     }
-    out.push_back(static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0')));
+    out.push_back(
+        static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0')));
     i += 3;
   }
   return out;
@@ -104,8 +111,8 @@ std::optional<CgroupMount> parse_cgroup_mount(std::string_view mountinfo, int ve
     if (before.size() < 5 || after.size() < 3) continue;
     const auto options = split(after[2], ',');
     const bool wanted = version == 2 ? after[0] == "cgroup2"
-                                     : after[0] == "cgroup" &&
-                                           std::find(options.begin(), options.end(), "memory") != options.end();
+                                     : after[0] == "cgroup" && std::find(options.begin(), options.end(),
+                                                                         "memory") != options.end();
     if (wanted) return CgroupMount{unescape(before[3]), unescape(before[4])};
   }
   return {};
@@ -126,7 +133,8 @@ std::map<std::string, std::uint64_t> parse_flat_keyed(std::string_view text) {
   for (std::string_view line : split(text, '\n')) {
     const auto blank = line.find(' ');
     if (blank == std::string_view::npos || blank == 0) continue;
-    if (auto value = parse_number(line.substr(blank + 1))) values[std::string(line.substr(0, blank))] = *value;
+    if (auto value = parse_number(line.substr(blank + 1)))
+      values[std::string(line.substr(0, blank))] = *value;
   }
   return values;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The half of cgroup.h that opens files. The target's path is as the reader's own cgroup namespace shows
-// it, so the reader's own mounts are the right ones to look it up in.
+// The half of cgroup.h that opens files. The target's path is as the reader's own cgroup namespace
+// shows it, so the reader's own mounts are the right ones to look it up in.
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -35,10 +35,12 @@ void read_v1(const std::filesystem::path& group, Cgroup& out) {
   out.failcnt = number_in(group / "memory.failcnt");
   out.kernel_bytes = number_in(group / "memory.kmem.usage_in_bytes");
   const auto control = parse_flat_keyed(slurp(group / "memory.oom_control"));
-  if (const auto found = control.find("oom_kill"); found != control.end()) out.oom_kills = found->second;
+  if (const auto found = control.find("oom_kill"); found != control.end())
+    out.oom_kills = found->second;
   const auto both_limit = parse_limit(slurp(group / "memory.memsw.limit_in_bytes"));
   const Bytes both_usage = number_in(group / "memory.memsw.usage_in_bytes");
-  if (both_limit && out.limit_bytes) out.swap_limit_bytes = *both_limit - std::min(*both_limit, *out.limit_bytes);
+  if (both_limit && out.limit_bytes)
+    out.swap_limit_bytes = *both_limit - std::min(*both_limit, *out.limit_bytes);
   out.swap_usage_bytes = both_usage - std::min(both_usage, out.usage_bytes);
 }
 
@@ -58,7 +60,8 @@ void read_v2(const std::filesystem::path& mount, const std::filesystem::path& gr
   out.swap_usage_bytes = number_in(group / "memory.swap.current");
 }
 
-/// A mount inside a container shows a group other than "/" as its root: paths below it lose that prefix.
+/// A mount inside a container shows a group other than "/" as its root: paths below it lose that
+/// prefix.
 std::filesystem::path group_path(const CgroupMount& mount, std::string path) {
   if (mount.root != "/" && path.starts_with(mount.root)) path.erase(0, mount.root.size());
   std::filesystem::path relative = std::filesystem::path(path).relative_path();

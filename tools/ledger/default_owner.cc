@@ -22,8 +22,8 @@ bool is_kernel_path(std::string_view path) {
 
 /// HotSpot names its heap's memfd under ZGC and maps its class archive as a file.
 bool is_java_path(std::string_view path) {
-  return path.starts_with("/memfd:java_heap") || path.ends_with(".jsa") || path.starts_with("/java_heap") ||
-         path.ends_with("/java_heap");
+  return path.starts_with("/memfd:java_heap") || path.ends_with(".jsa") ||
+         path.starts_with("/java_heap") || path.ends_with("/java_heap");
 }
 
 bool is_shared_memory_path(std::string_view path) {
@@ -69,7 +69,8 @@ Labelled default_owner(const Mapping& mapping, const ProcessTraits& traits) {
   }
   if (path.starts_with("/dev/zero")) return anonymous_owner(mapping, traits);
   if (path.starts_with('[')) return anonymous_owner(mapping, traits);
-  if (traits.elf_paths && traits.elf_paths->contains(mapping.path)) return {Owner::kElf, mapping.path, false};
+  if (traits.elf_paths && traits.elf_paths->contains(mapping.path))
+    return {Owner::kElf, mapping.path, false};
   if (mapping.shared && traits.tmpfs_devices && traits.tmpfs_devices->contains(mapping.device)) {
     return {Owner::kSharedMemory, mapping.path, false};
   }

@@ -30,7 +30,8 @@ std::vector<Elf64_Phdr> read_loads(const Mapping& mapping, const Elf64_Ehdr& hea
     return loads;
   }
   for (std::uint16_t i = 0; i < header.e_phnum; ++i) {
-    auto phdr = memory.read_value<Elf64_Phdr>(mapping.range.begin + header.e_phoff + i * sizeof(Elf64_Phdr));
+    auto phdr =
+        memory.read_value<Elf64_Phdr>(mapping.range.begin + header.e_phoff + i * sizeof(Elf64_Phdr));
     if (phdr && phdr->p_type == PT_LOAD) loads.push_back(*phdr);
   }
   return loads;

@@ -15,7 +15,7 @@
 namespace offheap {
 
 struct ElfSpan {
-  Range range;       ///< one PT_LOAD segment, whole pages
+  Range range;  ///< one PT_LOAD segment, whole pages
   std::string path;
 };
 

@@ -90,10 +90,13 @@ class Builder {
     ++ledger_.mixed_mapping_count;
     const std::vector<bool> resident = memory_.resident_pages(mapping.range);
     auto count = [&](Range range) {
-      const auto first = std::min<std::size_t>((range.begin - mapping.range.begin) / kPageBytes, resident.size());
-      const auto last = std::min<std::size_t>((range.end - mapping.range.begin) / kPageBytes, resident.size());
+      const auto first =
+          std::min<std::size_t>((range.begin - mapping.range.begin) / kPageBytes, resident.size());
+      const auto last =
+          std::min<std::size_t>((range.end - mapping.range.begin) / kPageBytes, resident.size());
       return static_cast<Bytes>(std::count(resident.begin() + static_cast<std::ptrdiff_t>(first),
-                                           resident.begin() + static_cast<std::ptrdiff_t>(last), true)) *
+                                           resident.begin() + static_cast<std::ptrdiff_t>(last),
+                                           true)) *
              kPageBytes;
     };
     std::vector<Share> shares;
@@ -164,9 +167,11 @@ Ledger build_ledger(const LedgerInput& input, const MemoryReader& memory) {
 
 std::string_view allocator_of_library(std::string_view path) {
   const std::string_view name = base_name(path);
-  for (std::string_view allocator : {"jemalloc", "tcmalloc", "mimalloc", "snmalloc", "rpmalloc", "tbbmalloc"}) {
+  for (std::string_view allocator :
+       {"jemalloc", "tcmalloc", "mimalloc", "snmalloc", "rpmalloc", "tbbmalloc"}) {
     const auto at = name.find(allocator);
-    if (at != std::string_view::npos && name.starts_with("lib") && name.find(".so") != std::string_view::npos) {
+    if (at != std::string_view::npos && name.starts_with("lib") &&
+        name.find(".so") != std::string_view::npos) {
       return allocator;
     }
   }
@@ -180,7 +185,8 @@ std::set<std::uint64_t> parse_tmpfs_devices(std::string_view mountinfo) {
     const std::string_view line = mountinfo.substr(0, end);
     mountinfo = end == std::string_view::npos ? std::string_view{} : mountinfo.substr(end + 1);
     const auto separator = line.find(" - ");
-    if (separator == std::string_view::npos || !line.substr(separator + 3).starts_with("tmpfs ")) continue;
+    if (separator == std::string_view::npos || !line.substr(separator + 3).starts_with("tmpfs "))
+      continue;
     // "31 23 0:28 / /sys/fs/cgroup rw - tmpfs ...": the third field is major:minor.
     auto field = line.find(' ');
     field = field == std::string_view::npos ? field : line.find(' ', field + 1);

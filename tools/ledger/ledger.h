@@ -7,7 +7,8 @@
 // away: a thread's stack, an arena's segment, a block with a mapping of its own. A mapping with one
 // owner gives that owner its Rss. One with several is counted page by page, and where the page count
 // and smaps' Rss differ, because time passed between the two reads, the difference is settled against
-// the mapping's biggest owner, so that the sum stays exact; Ledger::settled_bytes says how much that was.
+// the mapping's biggest owner, so that the sum stays exact; Ledger::settled_bytes says how much that
+// was.
 #pragma once
 
 #include <array>

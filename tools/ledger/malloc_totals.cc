@@ -58,8 +58,9 @@ MallocTotals total_of_backend(const recording::BackendStatistics& statistics, By
   totals.obtained.live_bytes = statistics.allocated_bytes;
   totals.obtained.cached_bytes = statistics.cached_bytes;
   totals.obtained.metadata_bytes = statistics.metadata_bytes;
-  totals.system_bytes = std::max(statistics.mapped_bytes, statistics.allocated_bytes + statistics.cached_bytes +
-                                                              statistics.metadata_bytes);
+  totals.system_bytes =
+      std::max(statistics.mapped_bytes,
+               statistics.allocated_bytes + statistics.cached_bytes + statistics.metadata_bytes);
   totals.obtained.free_bytes = totals.system_bytes - totals.obtained.live_bytes -
                                totals.obtained.cached_bytes - totals.obtained.metadata_bytes;
   return totals;

@@ -30,8 +30,9 @@ inline constexpr std::size_t kOwnerCount = 12;
 /// The name of an owner in output, stable: part of the JSON contract.
 constexpr std::string_view owner_name(Owner owner) {
   constexpr std::array<std::string_view, kOwnerCount> names = {
-      "elf",           "file",         "java",          "thread-stacks", "malloc-arenas", "malloc-mmapped",
-      "backend-ranges", "direct-mmaps", "shared-memory", "recording",     "kernel",        "unknown"};
+      "elf",           "file",           "java",           "thread-stacks",
+      "malloc-arenas", "malloc-mmapped", "backend-ranges", "direct-mmaps",
+      "shared-memory", "recording",      "kernel",         "unknown"};
   return names[static_cast<std::size_t>(owner)];
 }
 

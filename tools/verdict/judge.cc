@@ -14,15 +14,19 @@ constexpr std::array<std::string_view, kVerdictKindCount> kNames = {
     "leak",  "retention",  "fragmentation",   "thread-stacks",        "mmap-growth", "mapped-files",
     "tmpfs", "huge-pages", "limit-too-small", "unobserved-allocator", "healthy",     "undecided"};
 
-/// What grows will matter more; what the kernel can drop matters less; a limit that is too small is only
-/// found when nothing else would help, and then it is the answer.
+/// What grows will matter more; what the kernel can drop matters less; a limit that is too small is
+/// only found when nothing else would help, and then it is the answer.
 double weight(VerdictKind kind) {
   switch (kind) {
     case VerdictKind::kLeak:
-    case VerdictKind::kMmapGrowth: return 2;
-    case VerdictKind::kMappedFiles: return 0.5;
-    case VerdictKind::kLimitTooSmall: return 1e6;
-    default: return 1;
+    case VerdictKind::kMmapGrowth:
+      return 2;
+    case VerdictKind::kMappedFiles:
+      return 0.5;
+    case VerdictKind::kLimitTooSmall:
+      return 1e6;
+    default:
+      return 1;
   }
 }
 
@@ -51,16 +55,19 @@ Verdict make_healthy(const Evidence& evidence, const Trend& live) {
   verdict.kind = VerdictKind::kHealthy;
   verdict.confidence = live.shape == Shape::kTooShort ? 0.5 : 0.8;
   const Bytes needed = evidence.malloc ? evidence.malloc->obtained.live_bytes : 0;
-  verdict.summary = fmt::format("nothing stands out: no cause holds {} or more; {} handed out by malloc",
-                                format_bytes(finding_threshold(evidence)), format_bytes(needed));
+  verdict.summary =
+      fmt::format("nothing stands out: no cause holds {} or more; {} handed out by malloc",
+                  format_bytes(finding_threshold(evidence)), format_bytes(needed));
   if (live.shape != Shape::kTooShort) {
     verdict.evidence.push_back(fmt::format("live bytes: {}", shape_name(live.shape)));
   }
   if (live.shape == Shape::kPlateau) {
-    verdict.evidence.push_back(fmt::format(
-        "live bytes rose earlier and have kept between {} and {} above for {}: bounded, what a cache or a "
-        "collector's cycle does",
-        format_bytes(live.floors_bytes[3]), format_bytes(live.spread_bytes), format_duration(live.window_ns)));
+    verdict.evidence.push_back(
+        fmt::format("live bytes rose earlier and have kept between {} and {} above for {}: bounded, "
+                    "what a cache or a "
+                    "collector's cycle does",
+                    format_bytes(live.floors_bytes[3]), format_bytes(live.spread_bytes),
+                    format_duration(live.window_ns)));
   }
   verdict.remedy = "none needed";
   verdict.proof = look_longer(evidence);
@@ -86,7 +93,8 @@ void doubt_dark_memory(const Evidence& evidence, Findings& findings) {
   if (knows_where_memory_is(evidence)) return;
   const Bytes unknown = evidence.ledger.rss_of(Owner::kUnknown);
   const Bytes backend = evidence.ledger.rss_of(Owner::kBackendRanges);
-  const std::string next = evidence.has_shim ? "offheap run --backend jemalloc -- CMD" : "offheap run -- CMD";
+  const std::string next =
+      evidence.has_shim ? "offheap run --backend jemalloc -- CMD" : "offheap run -- CMD";
   findings.doubts.push_back(
       {fmt::format("{} of RSS have no known owner and {} belong to an allocator that tells nothing",
                    format_bytes(unknown), format_bytes(backend)),

@@ -45,7 +45,8 @@ void add_trend_lines(const Trend& trend, std::string_view what, Verdict& verdict
       format_bytes(trend.floors_bytes[2]), format_bytes(trend.floors_bytes[3]),
       format_rate(trend.bytes_per_second)));
   if (trend.idle_ns > 0) {
-    verdict.evidence.push_back(fmt::format("nothing has moved for the last {}", format_duration(trend.idle_ns)));
+    verdict.evidence.push_back(
+        fmt::format("nothing has moved for the last {}", format_duration(trend.idle_ns)));
   }
 }
 
@@ -53,10 +54,11 @@ void add_site_lines(const Growers& growers, Verdict& verdict) {
   constexpr std::size_t kShown = 3;
   for (std::size_t i = 0; i < std::min(kShown, growers.sites.size()); ++i) {
     const SiteEvidence& site = *growers.sites[i];
-    verdict.evidence.push_back(fmt::format(
-        "{}: {} live (95 %: {} to {}), {} (95 %: {} to {})", site.place, format_bytes(site.live_bytes),
-        format_bytes(site.live_low_bytes), format_bytes(site.live_high_bytes),
-        format_rate(site.growth_bytes_per_second), format_rate(site.growth_low), format_rate(site.growth_high)));
+    verdict.evidence.push_back(
+        fmt::format("{}: {} live (95 %: {} to {}), {} (95 %: {} to {})", site.place,
+                    format_bytes(site.live_bytes), format_bytes(site.live_low_bytes),
+                    format_bytes(site.live_high_bytes), format_rate(site.growth_bytes_per_second),
+                    format_rate(site.growth_low), format_rate(site.growth_high)));
   }
 }
 
@@ -66,7 +68,8 @@ bool still_rising(const Trend& trend) {
 }
 
 bool is_level(Shape shape) {
-  return shape == Shape::kFlat || shape == Shape::kPlateau || shape == Shape::kStep || shape == Shape::kFalling;
+  return shape == Shape::kFlat || shape == Shape::kPlateau || shape == Shape::kStep ||
+         shape == Shape::kFalling;
 }
 
 /// Of what is handed out, as much as is resident: untouched pages give nothing back.
@@ -81,7 +84,8 @@ double leak_confidence(const Evidence& evidence, const Trend& live, const Grower
   if (!still_rising(live)) return 0.5;
   double confidence = 0.6;
   if (!growers.sites.empty()) confidence = 0.75;
-  if (!growers.sites.empty() && growers.rate >= kMostOfGrowthShare * live.bytes_per_second) confidence = 0.9;
+  if (!growers.sites.empty() && growers.rate >= kMostOfGrowthShare * live.bytes_per_second)
+    confidence = 0.9;
   if (live.idle_ns > live.window_ns / 2) confidence -= 0.15;
   if (evidence.heap && evidence.heap->estimate && !evidence.has_shim) confidence -= 0.2;
   return confidence;
@@ -94,24 +98,26 @@ Verdict make_leak(const Evidence& evidence, const Trend& live, const Growers& gr
   verdict.bytes = by_site ? growers.live_bytes : live.rise_bytes;
   verdict.confidence = leak_confidence(evidence, live, growers);
   const double rate = by_site ? growers.rate : live.bytes_per_second;
-  verdict.summary = by_site ? fmt::format("{} live from {} site{} that only grow{}: {}, mostly {}",
-                                          format_bytes(verdict.bytes), growers.sites.size(),
-                                          growers.sites.size() == 1 ? "" : "s",
-                                          growers.sites.size() == 1 ? "s" : "", format_rate(rate),
-                                          growers.sites.front()->place)
-                            : fmt::format("live bytes rose by {} in {} and were never given back: {}",
-                                          format_bytes(verdict.bytes), format_duration(live.window_ns),
-                                          format_rate(rate));
+  verdict.summary =
+      by_site ? fmt::format("{} live from {} site{} that only grow{}: {}, mostly {}",
+                            format_bytes(verdict.bytes), growers.sites.size(),
+                            growers.sites.size() == 1 ? "" : "s", growers.sites.size() == 1 ? "s" : "",
+                            format_rate(rate), growers.sites.front()->place)
+              : fmt::format("live bytes rose by {} in {} and were never given back: {}",
+                            format_bytes(verdict.bytes), format_duration(live.window_ns),
+                            format_rate(rate));
   if (live.shape != Shape::kTooShort) add_trend_lines(live, "live bytes", verdict);
   add_site_lines(growers, verdict);
   verdict.predicted_saving_bytes = resident_part(evidence, verdict.bytes);
   if (verdict.predicted_saving_bytes < verdict.bytes - verdict.bytes / 10) {
-    verdict.evidence.push_back(fmt::format(
-        "{} handed out, of which about {} resident: the rest was never touched, so RSS grows less than the leak",
-        format_bytes(verdict.bytes), format_bytes(verdict.predicted_saving_bytes)));
+    verdict.evidence.push_back(
+        fmt::format("{} handed out, of which about {} resident: the rest was never touched, so RSS "
+                    "grows less than the leak",
+                    format_bytes(verdict.bytes), format_bytes(verdict.predicted_saving_bytes)));
   }
-  verdict.remedy = by_site ? "free what " + growers.sites.front()->place + " allocates, or bound what keeps it"
-                           : "find the site: restart under `offheap run -- CMD` and explain again";
+  verdict.remedy =
+      by_site ? "free what " + growers.sites.front()->place + " allocates, or bound what keeps it"
+              : "find the site: restart under `offheap run -- CMD` and explain again";
   verdict.proof = look_longer(evidence);
   return verdict;
 }
@@ -125,21 +131,23 @@ bool fits_inside(const Growers& growers, const Trend& live) {
 void doubt_growth(const Evidence& evidence, const Trend& live, Findings& findings) {
   const std::string next = look_longer(evidence);
   if (live.shape == Shape::kTooShort) {
-    findings.doubts.push_back({"whether live bytes grow is not known yet: too little time was watched", next});
-  } else if (live.shape == Shape::kSlowing) {
     findings.doubts.push_back(
-        {fmt::format("live bytes rose by {} but each window less than the last: a cache being filled, or a leak "
-                     "under falling load",
-                     format_bytes(live.rise_bytes)),
-         next});
+        {"whether live bytes grow is not known yet: too little time was watched", next});
+  } else if (live.shape == Shape::kSlowing) {
+    findings.doubts.push_back({fmt::format("live bytes rose by {} but each window less than the last: "
+                                           "a cache being filled, or a leak "
+                                           "under falling load",
+                                           format_bytes(live.rise_bytes)),
+                               next});
   } else if (live.shape == Shape::kUneven && live.rise_bytes > 0) {
     findings.doubts.push_back(
         {fmt::format("live bytes rose by {}, unevenly", format_bytes(live.rise_bytes)), next});
   } else if (live.shape == Shape::kRising) {
     findings.doubts.push_back(
-        {fmt::format("live bytes rose by {} and then nothing moved for {}: a loaded data set, or a leak whose "
-                     "cause has stopped",
-                     format_bytes(live.rise_bytes), format_duration(live.idle_ns)),
+        {fmt::format(
+             "live bytes rose by {} and then nothing moved for {}: a loaded data set, or a leak whose "
+             "cause has stopped",
+             format_bytes(live.rise_bytes), format_duration(live.idle_ns)),
          "put load on the target and run " + next});
   }
 }
@@ -153,7 +161,8 @@ std::string look_longer(const Evidence& evidence) {
 void judge_leak(const Evidence& evidence, const Trend& live, Findings& findings) {
   const Growers growers = growing_sites(evidence, false);
   const bool by_total = still_rising(live);
-  const bool by_sites_alone = !growers.sites.empty() && is_level(live.shape) && fits_inside(growers, live) &&
+  const bool by_sites_alone = !growers.sites.empty() && is_level(live.shape) &&
+                              fits_inside(growers, live) &&
                               growers.live_bytes >= finding_threshold(evidence);
   if (by_total || by_sites_alone) {
     findings.verdicts.push_back(make_leak(evidence, live, growers));
@@ -170,14 +179,18 @@ void judge_mmap_growth(const Evidence& evidence, Findings& findings) {
   verdict.kind = VerdictKind::kMmapGrowth;
   verdict.bytes = growers.sites.empty() ? trend.rise_bytes : growers.live_bytes;
   verdict.confidence = growers.sites.empty() ? 0.65 : 0.9;
-  const std::string place = growers.sites.empty() ? "the program's own mmaps" : growers.sites.front()->place;
-  verdict.summary = fmt::format("{} mapped directly, not through malloc, by {}, and growing: {}",
-                                format_bytes(verdict.bytes), place, format_rate(trend.bytes_per_second));
+  const std::string place =
+      growers.sites.empty() ? "the program's own mmaps" : growers.sites.front()->place;
+  verdict.summary =
+      fmt::format("{} mapped directly, not through malloc, by {}, and growing: {}",
+                  format_bytes(verdict.bytes), place, format_rate(trend.bytes_per_second));
   add_trend_lines(trend, "directly mapped bytes", verdict);
   add_site_lines(growers, verdict);
   const Bytes resident = evidence.ledger.rss_of(Owner::kDirectMmaps);
-  verdict.evidence.push_back(fmt::format("{} of the program's own mappings are resident", format_bytes(resident)));
-  verdict.predicted_saving_bytes = evidence.rss_known ? std::min(verdict.bytes, resident) : verdict.bytes;
+  verdict.evidence.push_back(
+      fmt::format("{} of the program's own mappings are resident", format_bytes(resident)));
+  verdict.predicted_saving_bytes =
+      evidence.rss_known ? std::min(verdict.bytes, resident) : verdict.bytes;
   verdict.remedy = "unmap what " + place + " maps; no allocator setting changes it";
   verdict.proof = look_longer(evidence);
   findings.verdicts.push_back(std::move(verdict));

@@ -37,21 +37,22 @@ double heap_confidence(const Evidence& evidence) {
 }
 
 std::string parts_line(const ResidentParts& parts, Bytes rss_bytes) {
-  return fmt::format("{} resident = {} live + {} cached + {} trimmable + {} pinned + {} top + {} metadata",
-                     format_bytes(rss_bytes), format_bytes(parts.live_bytes), format_bytes(parts.cached_bytes),
-                     format_bytes(parts.trimmable_bytes), format_bytes(parts.pinned_bytes),
-                     format_bytes(parts.top_bytes), format_bytes(parts.metadata_bytes));
+  return fmt::format(
+      "{} resident = {} live + {} cached + {} trimmable + {} pinned + {} top + {} metadata",
+      format_bytes(rss_bytes), format_bytes(parts.live_bytes), format_bytes(parts.cached_bytes),
+      format_bytes(parts.trimmable_bytes), format_bytes(parts.pinned_bytes),
+      format_bytes(parts.top_bytes), format_bytes(parts.metadata_bytes));
 }
 
 void add_pin_lines(const Evidence& evidence, Verdict& verdict) {
   constexpr std::size_t kShown = 3;
   for (std::size_t i = 0; i < std::min(kShown, evidence.pins.size()); ++i) {
     const PinEvidence& pin = evidence.pins[i];
-    verdict.evidence.push_back(fmt::format(
-        "one {} block of {} at {:#x} in arena {} holds {}{}", pin.block.cached ? "cached" : "live",
-        format_bytes(pin.block.usable_bytes), pin.block.address, pin.arena,
-        format_bytes(pin.block.freed_if_gone_bytes),
-        pin.place.empty() ? ", site not sampled" : "; allocated near: " + pin.place));
+    verdict.evidence.push_back(
+        fmt::format("one {} block of {} at {:#x} in arena {} holds {}{}",
+                    pin.block.cached ? "cached" : "live", format_bytes(pin.block.usable_bytes),
+                    pin.block.address, pin.arena, format_bytes(pin.block.freed_if_gone_bytes),
+                    pin.place.empty() ? ", site not sampled" : "; allocated near: " + pin.place));
   }
 }
 
@@ -62,14 +63,16 @@ struct Remedy {
 
 Remedy glibc_retention_remedy(const Evidence& evidence, const ResidentParts& parts) {
   if (parts.trimmable_bytes >= std::max(parts.top_bytes, parts.cached_bytes)) {
-    std::string trim = evidence.ledger.jvm ? fmt::format("jcmd {} System.trim_native_heap", evidence.target)
-                                           : std::string("call malloc_trim(0) after the peak");
+    std::string trim = evidence.ledger.jvm
+                           ? fmt::format("jcmd {} System.trim_native_heap", evidence.target)
+                           : std::string("call malloc_trim(0) after the peak");
     return {trim + "; for good: MALLOC_TRIM_THRESHOLD_=131072, or fewer arenas", parts.trimmable_bytes};
   }
   if (parts.top_bytes >= parts.cached_bytes) {
-    return {"malloc_trim does not give back the tops of secondary arenas: run with MALLOC_ARENA_MAX=2 and "
-            "MALLOC_TRIM_THRESHOLD_=131072",
-            parts.top_bytes};
+    return {
+        "malloc_trim does not give back the tops of secondary arenas: run with MALLOC_ARENA_MAX=2 and "
+        "MALLOC_TRIM_THRESHOLD_=131072",
+        parts.top_bytes};
   }
   return {"thread caches hold it: GLIBC_TUNABLES=glibc.malloc.tcache_count=0, or fewer threads",
           parts.cached_bytes};
@@ -81,13 +84,16 @@ Remedy retention_remedy(const Evidence& evidence, const ResidentParts& parts) {
   const Bytes saving = pages ? parts.trimmable_bytes : parts.cached_bytes;
   if (is_backend(evidence, "jemalloc")) {
     if (!pages) return {"MALLOC_CONF=lg_tcache_max:12, or fewer threads", saving};
-    return {"MALLOC_CONF=background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0: without the thread an idle "
-            "process never decays",
-            saving};
+    return {
+        "MALLOC_CONF=background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0: without the thread "
+        "an idle "
+        "process never decays",
+        saving};
   }
   if (is_backend(evidence, "tcmalloc")) {
     if (!pages) return {"TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES=4194304", saving};
-    return {"TCMALLOC_RELEASE_RATE=10, or call MallocExtension ReleaseFreeMemory after the peak", saving};
+    return {"TCMALLOC_RELEASE_RATE=10, or call MallocExtension ReleaseFreeMemory after the peak",
+            saving};
   }
   return {"use the allocator's own purge", saving};
 }
@@ -97,7 +103,8 @@ std::string trim_proof(const Evidence& evidence) {
   if (evidence.ledger.jvm) {
     return fmt::format("jcmd {0} System.trim_native_heap && offheap explain {0}", evidence.target);
   }
-  return fmt::format("gdb -p {0} -batch -ex 'call (int)malloc_trim(0)' && offheap explain {0}", evidence.target);
+  return fmt::format("gdb -p {0} -batch -ex 'call (int)malloc_trim(0)' && offheap explain {0}",
+                     evidence.target);
 }
 
 std::string fragmentation_remedy(const Evidence& evidence) {
@@ -105,7 +112,8 @@ std::string fragmentation_remedy(const Evidence& evidence) {
   const std::size_t arenas = evidence.heap ? evidence.heap->arenas.size() : 0;
   std::string text;
   if (!evidence.pins.empty() && !evidence.pins.front().place.empty()) {
-    text = "allocate what " + evidence.pins.front().place + " makes before the short-lived blocks, or apart from "
+    text = "allocate what " + evidence.pins.front().place +
+           " makes before the short-lived blocks, or apart from "
            "them; ";
   }
   if (arenas > 4) text += fmt::format("{} arenas: MALLOC_ARENA_MAX=2; ", arenas);
@@ -125,15 +133,18 @@ void judge_retention(const Evidence& evidence, Findings& findings) {
   verdict.bytes = bytes;
   verdict.confidence = heap_confidence(evidence);
   verdict.summary = fmt::format(
-      "{} freed by the program but kept by {}: {} trimmable + {} in tops of secondary arenas + {} in thread caches",
+      "{} freed by the program but kept by {}: {} trimmable + {} in tops of secondary arenas + {} in "
+      "thread caches",
       format_bytes(held), evidence.allocator.empty() ? "the allocator" : evidence.allocator,
-      format_bytes(parts.trimmable_bytes), format_bytes(parts.top_bytes), format_bytes(parts.cached_bytes));
+      format_bytes(parts.trimmable_bytes), format_bytes(parts.top_bytes),
+      format_bytes(parts.cached_bytes));
   verdict.evidence.push_back(parts_line(parts, evidence.malloc->rss_bytes));
   add_pin_lines(evidence, verdict);
   if (evidence.backend && !is_glibc(evidence)) {
-    verdict.evidence.push_back(fmt::format("the allocator's own count: {} allocated, {} in whole free pages",
-                                           format_bytes(evidence.backend->allocated_bytes),
-                                           format_bytes(evidence.backend->page_free_bytes)));
+    verdict.evidence.push_back(
+        fmt::format("the allocator's own count: {} allocated, {} in whole free pages",
+                    format_bytes(evidence.backend->allocated_bytes),
+                    format_bytes(evidence.backend->page_free_bytes)));
   }
   Remedy remedy = retention_remedy(evidence, parts);
   verdict.remedy = std::move(remedy.text);
@@ -154,7 +165,8 @@ void judge_fragmentation(const Evidence& evidence, Findings& findings) {
   verdict.bytes = bytes;
   verdict.confidence = heap_confidence(evidence) - 0.05;
   verdict.summary = fmt::format(
-      "{} free, but on pages that also hold live blocks: {} % of the heap's {} resident; malloc_trim cannot give "
+      "{} free, but on pages that also hold live blocks: {} % of the heap's {} resident; malloc_trim "
+      "cannot give "
       "it back",
       format_bytes(parts.pinned_bytes),
       evidence.malloc->rss_bytes == 0 ? 0 : 100 * parts.pinned_bytes / evidence.malloc->rss_bytes,
@@ -163,7 +175,8 @@ void judge_fragmentation(const Evidence& evidence, Findings& findings) {
   add_pin_lines(evidence, verdict);
   verdict.remedy = fragmentation_remedy(evidence);
   // What another allocator would need cannot be told from here; what the listed blocks hold can.
-  for (const PinEvidence& pin : evidence.pins) verdict.predicted_saving_bytes += pin.block.freed_if_gone_bytes;
+  for (const PinEvidence& pin : evidence.pins)
+    verdict.predicted_saving_bytes += pin.block.freed_if_gone_bytes;
   verdict.predicted_saving_bytes = std::min(verdict.predicted_saving_bytes, parts.pinned_bytes);
   verdict.proof = "offheap run --backend jemalloc -- CMD, then offheap explain at the same point";
   findings.verdicts.push_back(std::move(verdict));
@@ -172,7 +185,8 @@ void judge_fragmentation(const Evidence& evidence, Findings& findings) {
 void judge_unobserved_allocator(const Evidence& evidence, Findings& findings) {
   if (!evidence.rss_known || evidence.malloc) return;
   if (evidence.has_shim && !evidence.program_has_own_malloc) return;
-  const Bytes bytes = evidence.ledger.rss_of(Owner::kBackendRanges) + evidence.ledger.rss_of(Owner::kUnknown);
+  const Bytes bytes =
+      evidence.ledger.rss_of(Owner::kBackendRanges) + evidence.ledger.rss_of(Owner::kUnknown);
   const bool most =
       static_cast<double>(bytes) >= kUnobservedShare * static_cast<double>(evidence.ledger.rss_bytes);
   if (bytes < finding_threshold(evidence) || !most) return;
@@ -181,16 +195,19 @@ void judge_unobserved_allocator(const Evidence& evidence, Findings& findings) {
   verdict.bytes = bytes;
   const std::string& library = evidence.ledger.foreign_allocator;
   verdict.confidence = evidence.program_has_own_malloc || !library.empty() ? 0.85 : 0.6;
-  const std::string who = !library.empty() ? library + " (its library is mapped)"
+  const std::string who = !library.empty()                  ? library + " (its library is mapped)"
                           : evidence.program_has_own_malloc ? "a malloc inside the program"
                                                             : "an allocator that is not glibc's";
-  verdict.summary = fmt::format("{} anonymous memory belongs to {}, whose inside cannot be read from here",
-                                format_bytes(bytes), who);
-  verdict.evidence.push_back("no glibc arena holds it, no thread's stack, no file, and no recording is present");
-  verdict.remedy = library.empty()
-                       ? "a program with its own allocator must be asked for its own statistics; without one, "
-                         "`offheap run -- CMD` records its mmaps"
-                       : "restart under `offheap run -- CMD`: the recording counts what goes through " + library;
+  verdict.summary =
+      fmt::format("{} anonymous memory belongs to {}, whose inside cannot be read from here",
+                  format_bytes(bytes), who);
+  verdict.evidence.push_back(
+      "no glibc arena holds it, no thread's stack, no file, and no recording is present");
+  verdict.remedy =
+      library.empty()
+          ? "a program with its own allocator must be asked for its own statistics; without one, "
+            "`offheap run -- CMD` records its mmaps"
+          : "restart under `offheap run -- CMD`: the recording counts what goes through " + library;
   verdict.proof = fmt::format("offheap doctor {}", evidence.target);
   findings.verdicts.push_back(std::move(verdict));
 }

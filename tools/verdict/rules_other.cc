@@ -20,7 +20,8 @@ void add_details(const Evidence& evidence, Owner owner, Verdict& verdict) {
   std::size_t shown = 0;
   for (const LedgerDetail& detail : evidence.ledger.details) {
     if (detail.owner != owner || detail.label.empty() || shown == kShown) continue;
-    verdict.evidence.push_back(fmt::format("{}: {} resident", detail.label, format_bytes(detail.rss_bytes)));
+    verdict.evidence.push_back(
+        fmt::format("{}: {} resident", detail.label, format_bytes(detail.rss_bytes)));
     ++shown;
   }
 }
@@ -49,20 +50,22 @@ void judge_thread_stacks(const Evidence& evidence, Findings& findings) {
   verdict.bytes = bytes;
   verdict.confidence = 0.9;
   const std::uint64_t threads = std::max<std::uint64_t>(evidence.thread_count, 1);
-  verdict.summary = fmt::format("{} in the stacks of {} threads, {} each, {}", format_bytes(bytes), threads,
-                                format_bytes(bytes / threads), percent(evidence, bytes));
+  verdict.summary = fmt::format("{} in the stacks of {} threads, {} each, {}", format_bytes(bytes),
+                                threads, format_bytes(bytes / threads), percent(evidence, bytes));
   const std::uint64_t before = evidence.thread_count_before;
   const bool growing = before > 0 && evidence.thread_count > before + before / 8 + 2;
   if (growing) {
-    verdict.evidence.push_back(fmt::format("threads went from {} to {} while watched: a thread leak", before,
-                                           evidence.thread_count));
+    verdict.evidence.push_back(fmt::format("threads went from {} to {} while watched: a thread leak",
+                                           before, evidence.thread_count));
   }
   add_details(evidence, Owner::kThreadStacks, verdict);
   verdict.predicted_saving_bytes = bytes / 2;
-  verdict.remedy = growing ? "end threads that are no longer needed, or pool them"
-                           : "bound the thread pools (half the threads: half of it); -Xss or ulimit -s limit what is "
-                             "reserved, not what is resident; dead stacks: "
-                             "GLIBC_TUNABLES=glibc.pthread.stack_cache_size=0";
+  verdict.remedy =
+      growing
+          ? "end threads that are no longer needed, or pool them"
+          : "bound the thread pools (half the threads: half of it); -Xss or ulimit -s limit what is "
+            "reserved, not what is resident; dead stacks: "
+            "GLIBC_TUNABLES=glibc.pthread.stack_cache_size=0";
   verdict.proof = look_longer(evidence);
   findings.verdicts.push_back(std::move(verdict));
 }
@@ -74,19 +77,23 @@ void judge_mapped_files(const Evidence& evidence, Findings& findings) {
   verdict.kind = VerdictKind::kMappedFiles;
   verdict.bytes = bytes;
   verdict.confidence = 0.9;
-  verdict.summary = fmt::format("{} are pages of mapped files, {}: the kernel drops clean ones when it needs memory",
-                                format_bytes(bytes), percent(evidence, bytes));
+  verdict.summary =
+      fmt::format("{} are pages of mapped files, {}: the kernel drops clean ones when it needs memory",
+                  format_bytes(bytes), percent(evidence, bytes));
   add_details(evidence, Owner::kFile, verdict);
-  verdict.remedy = "none needed unless the pages are dirty; to keep them out of RSS: madvise(MADV_DONTNEED) after "
-                   "use, or read() instead of mmap()";
+  verdict.remedy =
+      "none needed unless the pages are dirty; to keep them out of RSS: madvise(MADV_DONTNEED) after "
+      "use, or read() instead of mmap()";
   verdict.predicted_saving_bytes = bytes;
-  verdict.proof = fmt::format("grep -A20 FILE /proc/{}/smaps: Private_Dirty against Rss", evidence.target);
+  verdict.proof =
+      fmt::format("grep -A20 FILE /proc/{}/smaps: Private_Dirty against Rss", evidence.target);
   findings.verdicts.push_back(std::move(verdict));
 }
 
 void judge_tmpfs(const Evidence& evidence, Findings& findings) {
   const Bytes mapped = evidence.ledger.rss_of(Owner::kSharedMemory);
-  const bool by_rss = mapped >= finding_threshold(evidence) && share_of_rss(evidence, mapped) >= kTmpfsShare;
+  const bool by_rss =
+      mapped >= finding_threshold(evidence) && share_of_rss(evidence, mapped) >= kTmpfsShare;
   Bytes unmapped = 0;
   // Files on a tmpfs that nobody maps are charged to the container and are in nobody's RSS.
   if (evidence.cgroup && evidence.cgroup->container) {
@@ -100,11 +107,13 @@ void judge_tmpfs(const Evidence& evidence, Findings& findings) {
   verdict.kind = VerdictKind::kTmpfs;
   verdict.bytes = (by_rss ? mapped : 0) + unmapped;
   verdict.confidence = by_rss ? 0.9 : 0.7;
-  verdict.summary = fmt::format("{} shared memory mapped by the process, {}; {} more in tmpfs files of its container",
-                                format_bytes(mapped), percent(evidence, mapped), format_bytes(unmapped));
+  verdict.summary =
+      fmt::format("{} shared memory mapped by the process, {}; {} more in tmpfs files of its container",
+                  format_bytes(mapped), percent(evidence, mapped), format_bytes(unmapped));
   add_details(evidence, Owner::kSharedMemory, verdict);
-  verdict.remedy = "delete or shrink what lies in /dev/shm and on tmpfs, or give the tmpfs a size limit: it counts "
-                   "against the container and cannot be dropped, only swapped";
+  verdict.remedy =
+      "delete or shrink what lies in /dev/shm and on tmpfs, or give the tmpfs a size limit: it counts "
+      "against the container and cannot be dropped, only swapped";
   verdict.predicted_saving_bytes = verdict.bytes;
   verdict.proof = fmt::format("df -t tmpfs; ls -la /proc/{}/root/dev/shm", evidence.target);
   findings.verdicts.push_back(std::move(verdict));
@@ -119,7 +128,8 @@ void judge_huge_pages(const Evidence& evidence, Findings& findings) {
   verdict.bytes = bytes;
   verdict.confidence = 0.8;
   verdict.summary = fmt::format(
-      "{} lie in transparent huge pages whose 4 KiB parts hold only zeros: resident because a neighbour was touched",
+      "{} lie in transparent huge pages whose 4 KiB parts hold only zeros: resident because a "
+      "neighbour was touched",
       format_bytes(bytes));
   for (std::size_t i = 0; i < kOwnerCount; ++i) {
     if (evidence.huge_zero_bytes[i] == 0) continue;
@@ -128,8 +138,9 @@ void judge_huge_pages(const Evidence& evidence, Findings& findings) {
                                            format_bytes(evidence.huge_zero_bytes[i]),
                                            format_bytes(evidence.ledger.owners[i].anon_huge_bytes)));
   }
-  verdict.remedy = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled, or prctl(PR_SET_THP_DISABLE) for "
-                   "this process; with glibc 2.35 and later see that glibc.malloc.hugetlb is 0";
+  verdict.remedy =
+      "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled, or prctl(PR_SET_THP_DISABLE) for "
+      "this process; with glibc 2.35 and later see that glibc.malloc.hugetlb is 0";
   verdict.predicted_saving_bytes = bytes;
   verdict.proof = fmt::format("grep AnonHugePages /proc/{}/smaps_rollup, before and after a restart",
                               evidence.target);
@@ -154,9 +165,11 @@ void judge_limit(const Evidence& evidence, Findings& findings) {
       "{} of the limit of {} cannot be reclaimed, and no cause found here would save more than {}",
       format_bytes(working), format_bytes(limit), format_bytes(savings));
   verdict.evidence.push_back(fmt::format("charge {}, charges that met the limit: {}, kills: {}",
-                                         format_bytes(cgroup.usage_bytes), cgroup.failcnt, cgroup.oom_kills));
+                                         format_bytes(cgroup.usage_bytes), cgroup.failcnt,
+                                         cgroup.oom_kills));
   verdict.remedy = fmt::format("raise the limit to about {}", format_bytes(wanted));
-  verdict.proof = fmt::format("offheap explain {} under load: the charge stays below the new limit", evidence.target);
+  verdict.proof = fmt::format("offheap explain {} under load: the charge stays below the new limit",
+                              evidence.target);
   findings.verdicts.push_back(std::move(verdict));
 }
 

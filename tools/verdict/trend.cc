@@ -42,8 +42,10 @@ Windows cut(const std::vector<TrendPoint>& points, std::size_t end) {
   for (std::size_t i = 0; i < end; ++i) {
     if (points[i].time_ns < windows.begin_ns) continue;
     const auto offset = static_cast<double>(points[i].time_ns - windows.begin_ns);
-    const auto index = span == 0 ? 0 : std::min(kWindows - 1, static_cast<std::size_t>(
-                                                                  offset * kWindows / static_cast<double>(span)));
+    const auto index =
+        span == 0 ? 0
+                  : std::min(kWindows - 1,
+                             static_cast<std::size_t>(offset * kWindows / static_cast<double>(span)));
     windows.floors[index] = std::min(windows.floors[index], points[i].value_bytes);
     windows.largest = std::max(windows.largest, points[i].value_bytes);
     windows.smallest = std::min(windows.smallest, points[i].value_bytes);
@@ -84,14 +86,22 @@ Shape shape_of(const Windows& windows, Bytes earliest_floor) {
 
 std::string_view shape_name(Shape shape) {
   switch (shape) {
-    case Shape::kTooShort: return "too short to say";
-    case Shape::kFlat: return "flat";
-    case Shape::kRising: return "rising steadily";
-    case Shape::kSlowing: return "rising, but slowing down";
-    case Shape::kStep: return "one step";
-    case Shape::kPlateau: return "a plateau after a rise";
-    case Shape::kFalling: return "falling";
-    case Shape::kUneven: return "uneven";
+    case Shape::kTooShort:
+      return "too short to say";
+    case Shape::kFlat:
+      return "flat";
+    case Shape::kRising:
+      return "rising steadily";
+    case Shape::kSlowing:
+      return "rising, but slowing down";
+    case Shape::kStep:
+      return "one step";
+    case Shape::kPlateau:
+      return "a plateau after a rise";
+    case Shape::kFalling:
+      return "falling";
+    case Shape::kUneven:
+      return "uneven";
   }
   return "uneven";
 }
@@ -114,7 +124,8 @@ Trend classify(const std::vector<TrendPoint>& points) {
   std::copy(windows.floors.begin(), windows.floors.end(), trend.floors_bytes);
   trend.window_ns = windows.end_ns - windows.begin_ns;
   trend.spread_bytes = windows.largest - windows.smallest;
-  const double rise = static_cast<double>(windows.floors.back()) - static_cast<double>(windows.floors.front());
+  const double rise =
+      static_cast<double>(windows.floors.back()) - static_cast<double>(windows.floors.front());
   trend.rise_bytes = rise > 0 ? static_cast<Bytes>(rise) : 0;
   // The floors of four windows stand three quarters of the span apart.
   trend.bytes_per_second = rise / (static_cast<double>(trend.window_ns) * 0.75 / 1e9);

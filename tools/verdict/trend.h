@@ -13,14 +13,14 @@
 namespace offheap {
 
 enum class Shape {
-  kTooShort,   ///< too few points to say
+  kTooShort,  ///< too few points to say
   kFlat,
-  kRising,     ///< every window's floor is above the last one's, without slowing down
-  kSlowing,    ///< rising, but each window rises less: a cache being filled looks like this
-  kStep,       ///< one window carries nearly all of the rise
-  kPlateau,    ///< it rose before the windows, and rises no more
+  kRising,   ///< every window's floor is above the last one's, without slowing down
+  kSlowing,  ///< rising, but each window rises less: a cache being filled looks like this
+  kStep,     ///< one window carries nearly all of the rise
+  kPlateau,  ///< it rose before the windows, and rises no more
   kFalling,
-  kUneven,     ///< none of these
+  kUneven,  ///< none of these
 };
 std::string_view shape_name(Shape shape);
 
@@ -31,12 +31,12 @@ struct TrendPoint {
 
 struct Trend {
   Shape shape = Shape::kTooShort;
-  double bytes_per_second = 0;    ///< of the floors, over the windows
-  Bytes rise_bytes = 0;           ///< last floor - first floor, 0 when falling
-  Bytes spread_bytes = 0;         ///< largest - smallest value inside the windows
-  std::uint64_t window_ns = 0;    ///< what the four windows span together
+  double bytes_per_second = 0;  ///< of the floors, over the windows
+  Bytes rise_bytes = 0;         ///< last floor - first floor, 0 when falling
+  Bytes spread_bytes = 0;       ///< largest - smallest value inside the windows
+  std::uint64_t window_ns = 0;  ///< what the four windows span together
   Bytes floors_bytes[4] = {};
-  std::uint64_t idle_ns = 0;      ///< at the end: how long the value did not move at all
+  std::uint64_t idle_ns = 0;  ///< at the end: how long the value did not move at all
 };
 
 inline constexpr std::size_t kTrendMinPoints = 5;
@@ -55,7 +55,8 @@ inline constexpr std::size_t kHalfFromPoints = 16;
 
 /// Classifies `points`, oldest first.
 ///
-/// Shape:  points whose value no longer moves at the end are cut off first and told as idle_ns: a target
+/// Shape:  points whose value no longer moves at the end are cut off first and told as idle_ns: a
+/// target
 ///         that does nothing grows by nothing. The windows divide the latest half of the rest.
 /// Errors: never fails; fewer than kTrendMinPoints points are kTooShort.
 Trend classify(const std::vector<TrendPoint>& points);

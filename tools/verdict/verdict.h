@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verdicts: named causes with their bytes, arithmetic, remedy and proof. judge() is a pure function over
-// Evidence; docs/verdicts.md states each rule in words and must change with it.
+// Verdicts: named causes with their bytes, arithmetic, remedy and proof. judge() is a pure function
+// over Evidence; docs/verdicts.md states each rule in words and must change with it.
 #pragma once
 
 #include <cstdint>
@@ -37,12 +37,12 @@ std::optional<VerdictKind> verdict_by_name(std::string_view name);
 struct Verdict {
   VerdictKind kind = VerdictKind::kUndecided;
   Bytes bytes = 0;
-  double confidence = 0;              ///< 0..1
-  std::string summary;                ///< the arithmetic, in numbers
+  double confidence = 0;  ///< 0..1
+  std::string summary;    ///< the arithmetic, in numbers
   std::vector<std::string> evidence;
   std::string remedy;
-  Bytes predicted_saving_bytes = 0;   ///< of resident memory, when the remedy is applied
-  std::string proof;                  ///< the command that proves or refutes it
+  Bytes predicted_saving_bytes = 0;  ///< of resident memory, when the remedy is applied
+  std::string proof;                 ///< the command that proves or refutes it
 };
 
 // A cause below both is not worth a line: the larger of 8 MiB and 5 % of RSS.
@@ -50,9 +50,10 @@ inline constexpr Bytes kFindingBytes = Bytes{8} << 20;
 inline constexpr double kFindingShare = 0.05;
 
 // leak, mmap-growth
-inline constexpr double kLeakBirthShare = 0.08;    ///< each window of births holds at least this share
+inline constexpr double kLeakBirthShare = 0.08;  ///< each window of births holds at least this share
 inline constexpr Bytes kLeakSiteBytes = Bytes{256} << 10;
-inline constexpr double kMostOfGrowthShare = 0.5;  ///< sites below this share of the growth do not explain it
+inline constexpr double kMostOfGrowthShare =
+    0.5;  ///< sites below this share of the growth do not explain it
 // thread-stacks
 inline constexpr std::uint64_t kManyThreads = 64;
 inline constexpr double kManyStackShare = 0.20;
@@ -64,7 +65,8 @@ inline constexpr double kNearLimitShare = 0.90;
 /// A cause whose remedy saves more than this share of the limit comes before "the limit is too small".
 inline constexpr double kLimitSavingShare = 0.10;
 // healthy
-inline constexpr Bytes kSmallLiveBytes = Bytes{32} << 20;  ///< less cannot be a leak worth a second look
+inline constexpr Bytes kSmallLiveBytes = Bytes{32}
+                                         << 20;  ///< less cannot be a leak worth a second look
 // unobserved-allocator
 inline constexpr double kUnobservedShare = 0.30;
 

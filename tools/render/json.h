@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An explanation as JSON: schema "offheap.explain/1". Keys may be added, never renamed or dropped.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "render/explanation.h"
+
+namespace offheap {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const Explanation& explanation);
+
+/// Text of a document; broken UTF-8 in names is replaced, so that the output always parses.
+std::string json_text(const Json& document);
+
+}  // namespace offheap
