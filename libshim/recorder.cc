@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "libshim/backend_ranges.h"
 #include "libshim/process.h"
 #include "libshim/raw_syscall.h"
 
@@ -176,6 +177,7 @@ bool open_recording(const Options& options, const backends::Backend* backend) {
   if (file_backed) mapped->header.flags |= recording::kFlagFileBacked;
   fill_header(mapped, options, backend);
   __atomic_store_n(&the_recording, mapped, __ATOMIC_RELEASE);
+  publish_backend_ranges();
   return true;
 }
 
@@ -184,6 +186,7 @@ bool replace_recording(Recording* recording) {
   if (!map_new(recording, the_options, &file_backed)) return false;
   recording->header.flags = recording::kFlagForked | (file_backed ? recording::kFlagFileBacked : 0u);
   fill_header(recording, the_options, the_backend);
+  publish_backend_ranges();
   return true;
 }
 
