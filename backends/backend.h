@@ -67,7 +67,9 @@ struct Choice {
 /// line for fd 2 in `complaint` (what, why, and the LD_PRELOAD line that would work).
 const Backend* choose(const Choice& choice, char* complaint, size_t complaint_bytes);
 
-/// Applies what must wait until libc's constructors have run (mallopt tuning, arena auto by cgroup).
+/// Does what must wait until libc's constructors have run and none of its locks is held: mallopt
+/// tuning, arena auto by cgroup, and the reason why a path could not be loaded (dlerror). One line a
+/// complaint.
 void tune(const Backend* backend, const Choice& choice, char* complaint, size_t complaint_bytes);
 
 }  // namespace backends

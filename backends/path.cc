@@ -2,6 +2,10 @@
 //
 // An allocator opened by path. RTLD_DEEPBIND, so that the allocator's own calls of malloc, mmap and the
 // like reach itself and libc, and do not come back into the shim.
+//
+// The process's first allocation may be made inside setlocale. dlopen and dlsym are safe there, dlerror
+// is not: it translates its text, for which it takes the lock that setlocale holds, and a later call
+// hangs. So the reason of a failure is found out again later, in explain_path_failure.
 #include <dlfcn.h>
 #include <link.h>
 #include <string.h>
@@ -12,6 +16,10 @@
 namespace backends {
 
 namespace {
+
+constinit const char* g_failed_path = nullptr;
+
+void* open_allocator(const char* path) { return dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND); }
 
 /// Whether a preload of the same file would do better than dlopen did.
 bool preload_would_work(const char* why) { return strstr(why, "static TLS") != nullptr; }
@@ -40,10 +48,9 @@ bool defines(void* handle, const char* name) {
 }  // namespace
 
 const Backend* initialise_path(const char* path, Text& complaint) {
-  void* handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+  void* handle = open_allocator(path);
   if (handle == nullptr) {
-    const char* why = dlerror();
-    complain_unloadable(path, why != nullptr ? why : "unknown error", complaint);
+    g_failed_path = path;
     return nullptr;
   }
   if (!defines(handle, "malloc") || !defines(handle, "free")) {
@@ -51,6 +58,16 @@ const Backend* initialise_path(const char* path, Text& complaint) {
     return nullptr;
   }
   return initialise_foreign(handle);
+}
+
+void explain_path_failure(Text& complaint) {
+  if (g_failed_path == nullptr) return;
+  void* handle = open_allocator(g_failed_path);
+  const char* why = handle == nullptr ? dlerror() : nullptr;
+  complain_unloadable(g_failed_path, why != nullptr ? why : "it could not be at the first allocation",
+                      complaint);
+  if (handle != nullptr) dlclose(handle);
+  g_failed_path = nullptr;
 }
 
 }  // namespace backends

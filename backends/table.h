@@ -25,7 +25,9 @@ const Backend* initialise_glibc();
 const Backend* initialise_tcmalloc();
 const Backend* initialise_jemalloc();
 
-/// The allocator in the file `path`, or null with a line in `complaint`.
+/// The allocator in the file `path`, or null; then the line is in `complaint` or comes from
+/// explain_path_failure, which waits until libc's locks are free.
 const Backend* initialise_path(const char* path, Text& complaint);
+void explain_path_failure(Text& complaint);
 
 }  // namespace backends

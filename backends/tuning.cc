@@ -10,6 +10,7 @@
 
 #include "backends/backend.h"
 #include "backends/glibc.h"
+#include "backends/table.h"
 #include "backends/text.h"
 #include "libshim/raw_syscall.h"
 
@@ -160,9 +161,10 @@ unsigned available_cpus() {
 
 void tune(const Backend* backend, const Choice& choice, char* complaint, size_t complaint_bytes) {
   Text text(complaint, complaint_bytes);
+  explain_path_failure(text);
   if (!wants_anything(choice)) return;
   if (backend->kind != recording::BackendKind::kGlibc) {
-    text << "OFFHEAP_GLIBC_* has no effect: the backend is " << backend->name;
+    text.line() << "OFFHEAP_GLIBC_* has no effect: the backend is " << backend->name;
     return;
   }
   int64_t arenas = choice.arena_max == Choice::kAuto ? available_cpus() : choice.arena_max;
