@@ -24,8 +24,9 @@ struct ResidentParts {
   Bytes cached_bytes = 0;     ///< usable bytes of blocks in a tcache
   Bytes trimmable_bytes = 0;  ///< free, what malloc_trim(0) would give back
   Bytes pinned_bytes = 0;     ///< free, on pages that also hold live or cached blocks or headers
-  Bytes top_bytes = 0;        ///< top chunk of a secondary arena's last segment: malloc_trim keeps it
-  Bytes metadata_bytes = 0;   ///< chunk headers, malloc_state, heap_info, tcache structs, alignment
+  Bytes top_bytes = 0;       ///< a top chunk that malloc_trim keeps: of every secondary arena, and of a
+                             ///< main arena whose top is not at the program break
+  Bytes metadata_bytes = 0;  ///< chunk headers, malloc_state, heap_info, tcache structs, alignment
   [[nodiscard]] Bytes sum() const {
     return live_bytes + cached_bytes + trimmable_bytes + pinned_bytes + top_bytes + metadata_bytes;
   }
@@ -35,53 +36,57 @@ struct ResidentParts {
 struct ObtainedParts {
   Bytes live_bytes = 0;
   Bytes cached_bytes = 0;
-  Bytes free_bytes = 0;       ///< bins, fastbins and top, whole chunks
+  Bytes free_bytes = 0;  ///< bins, fastbins and top, whole chunks
   Bytes metadata_bytes = 0;
 };
 
-/// A block in use that keeps a long free run from being given back: it stands directly below the end
-/// of the arena's last segment, or between two free runs.
+/// Neighbouring blocks that keep a long free run from being given back by free() itself, which shrinks
+/// the arena from its top only: they stand between the run and the top, or between two such runs.
 struct PinningBlock {
-  Address address = 0;      ///< user address
-  Bytes usable_bytes = 0;
-  Bytes freed_if_gone_bytes = 0;  ///< resident free bytes around it that would become trimmable
-  bool cached = false;      ///< it is not live: a tcache holds it
+  Address address = 0;            ///< user address of the first, the lowest
+  Bytes usable_bytes = 0;         ///< of all
+  Bytes freed_if_gone_bytes = 0;  ///< resident free bytes below them (and the top's) that would leave
+  std::uint64_t block_count = 0;  ///< 1: a single block holds it all
+  bool cached = false;            ///< none of them is live: tcaches hold them
 };
 
 struct ArenaReport {
-  std::uint32_t index = 0;        ///< 0 = main arena; then ring order
-  Address address = 0;            ///< its malloc_state
-  Bytes system_bytes = 0;         ///< malloc_state.system_mem
-  Bytes rss_bytes = 0;            ///< resident bytes of its segments; equals resident.sum()
+  std::uint32_t index = 0;  ///< 0 = main arena; then ring order
+  Address address = 0;      ///< its malloc_state
+  Bytes system_bytes = 0;   ///< malloc_state.system_mem
+  Bytes rss_bytes = 0;      ///< resident bytes of its segments; equals resident.sum()
   ResidentParts resident;
   ObtainedParts obtained;
   std::uint64_t live_block_count = 0;
   std::uint64_t cached_block_count = 0;
   std::uint64_t free_chunk_count = 0;
   std::uint64_t attached_threads = 0;
-  std::vector<Range> segments;    ///< whole pages; [heap], or the accessible part of each heap segment
+  std::vector<std::uint32_t> threads;  ///< tids whose own arena this is, ascending
+  std::vector<Range> segments;  ///< whole pages; [heap], or the accessible part of each heap segment
+  Bytes walked_bytes = 0;       ///< sum of segments; below system_bytes when a piece was not found
+  Bytes foreign_bytes = 0;      ///< of metadata: not malloc's, but somebody else's sbrk amid its chunks
   std::vector<PinningBlock> pinning;  ///< the few that hold the most, largest first
-  bool consistent = true;         ///< bins and the linear walk agreed
+  bool consistent = true;             ///< bins and the linear walk agreed
 };
 
 /// A block with a mapping of its own (IS_MMAPPED), found by its header.
 struct MmappedChunk {
-  Range range;                    ///< whole pages
+  Range range;  ///< whole pages
   Bytes rss_bytes = 0;
 };
 
 struct HeapCheck {
-  std::string name;               ///< "main arena free: bins = walk", "mmapped chunks = mp_.mmapped_mem"
+  std::string name;  ///< "main arena free: bins = walk", "mmapped chunks = mp_.mmapped_mem"
   bool ok = false;
 };
 
 struct HeapReport {
-  bool found = false;             ///< false: no main_arena in this process (another allocator, static, musl)
+  bool found = false;  ///< false: no main_arena in this process (another allocator, static, musl)
   std::string libc_path;
-  std::uint32_t layout = 0;       ///< bins - main_arena: 104, 112 or 24
+  std::uint32_t layout = 0;  ///< bins - main_arena: 104, 112 or 24
   std::vector<ArenaReport> arenas;
   std::vector<MmappedChunk> mmapped;
-  Bytes mmapped_bytes = 0;        ///< sum of mmapped[].range sizes
+  Bytes mmapped_bytes = 0;  ///< sum of mmapped[].range sizes
   Bytes mmapped_rss_bytes = 0;
   /// Live blocks by chunk size: exact totals that correct sampled estimates. Key: chunk bytes for
   /// chunks below 64 KiB; larger ones are summed under the next power of two of their size.
@@ -90,8 +95,8 @@ struct HeapReport {
     Bytes usable_bytes = 0;
   };
   std::map<Bytes, ClassTotal> live_by_class;
-  bool estimate = false;          ///< --no-pause: bins were not trusted; figures are about +-10 %
-  std::uint64_t pause_ns = 0;     ///< longest single stop of any thread
+  bool estimate = false;       ///< --no-pause: bins were not trusted; figures are about +-10 %
+  std::uint64_t pause_ns = 0;  ///< longest single stop of any thread
   std::uint64_t total_pause_ns = 0;
   std::uint32_t retries = 0;
   std::vector<HeapCheck> checks;

@@ -234,20 +234,29 @@ Result<std::vector<pid_t>> Process::read_namespace_pids() const {
   return pids;
 }
 
-Result<std::vector<ThreadName>> Process::read_threads() const {
+Result<std::vector<std::uint32_t>> Process::read_thread_ids() const {
   const int fd = ::openat(directory_.get(), "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return read_error("task", errno);
   const std::unique_ptr<DIR, int (*)(DIR*)> tasks(::fdopendir(fd), ::closedir);
+  std::vector<std::uint32_t> ids;
+  while (const dirent* entry = ::readdir(tasks.get()))
+    if (entry->d_name[0] != '.') ids.push_back(number_or_zero<std::uint32_t>(entry->d_name));
+  if (ids.empty()) return exit_error();
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+Result<std::vector<ThreadName>> Process::read_threads() const {
+  const auto ids = read_thread_ids();
+  if (!ids) return ids.error();
   std::vector<ThreadName> threads;
-  while (const dirent* entry = ::readdir(tasks.get())) {
-    if (entry->d_name[0] == '.') continue;
-    auto name = read_text(fd, fmt::format("{}/comm", entry->d_name).c_str());
+  for (const auto tid : *ids) {
+    auto name = read_text(directory_.get(), fmt::format("task/{}/comm", tid).c_str());
     if (!name) continue;  // the thread ended between the two calls
     if (name->ends_with('\n')) name->pop_back();
-    threads.push_back({number_or_zero<std::uint32_t>(entry->d_name), std::move(*name)});
+    threads.push_back({tid, std::move(*name)});
   }
   if (threads.empty()) return exit_error();
-  std::sort(threads.begin(), threads.end(), [](const auto& a, const auto& b) { return a.tid < b.tid; });
   return threads;
 }
 

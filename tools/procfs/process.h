@@ -65,6 +65,7 @@ class Process {
   Result<std::map<std::string, std::string>> read_status() const;    ///< key to trimmed text
   Result<uid_t> read_uid() const;                                    ///< effective
   Result<std::vector<pid_t>> read_namespace_pids() const;            ///< NSpid, outermost first
+  Result<std::vector<std::uint32_t>> read_thread_ids() const;        ///< ascending
   Result<std::vector<ThreadName>> read_threads() const;
   Result<std::string> read_cgroup() const;
 

@@ -59,11 +59,11 @@ class Seizer {
   std::optional<Error> stop_all() {
     // A thread that still runs may create another: list again until a whole pass finds nothing new.
     for (;;) {
-      const auto threads = process_.read_threads();
+      const auto threads = process_.read_thread_ids();
       if (!threads) return threads.error();
       bool found_new = false;
-      for (const auto& thread : *threads) {
-        const auto tid = static_cast<pid_t>(thread.tid);
+      for (const auto id : *threads) {
+        const auto tid = static_cast<pid_t>(id);
         if (is_known(tid)) continue;
         found_new = true;
         if (auto error = seize(tid)) return error;

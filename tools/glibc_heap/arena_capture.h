@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One arena as it was at one instant: its malloc_state, where its segments are, and their pages. Taken
+// while the target stands still, walked afterwards.
+#pragma once
+
+#include <cstring>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "glibc_heap/arena_image.h"
+#include "glibc_heap/locate.h"
+#include "glibc_heap/tcache.h"
+
+namespace offheap {
+
+/// A stretch of chunks that lie end to end: a piece of the main arena, or a heap segment's used part.
+struct HeapSegment {
+  Range pages;  ///< whole pages
+  Address first_chunk = 0;
+  Address end = 0;  ///< of the last chunk; of the heap segment
+};
+
+struct ArenaCapture {
+  explicit ArenaCapture(PageBuffer& buffer) : image(buffer) {}
+
+  Address address = 0;
+  bool is_main = false;
+  bool top_at_break = false;  ///< main arena: nothing stands between its top and the program break
+  MallocLayout layout;
+  std::vector<std::byte> state;       ///< the malloc_state
+  std::vector<HeapSegment> segments;  ///< in address order
+  std::vector<TcacheStruct> tcaches;  ///< of all threads that were known when it was taken
+  ArenaImage image;
+  bool complete = true;  ///< false: the chain of heap segments was broken
+
+  [[nodiscard]] std::uint64_t state_word(Bytes offset) const {
+    std::uint64_t value = 0;
+    if (offset + sizeof value <= state.size()) std::memcpy(&value, state.data() + offset, sizeof value);
+    return value;
+  }
+  [[nodiscard]] Address top() const { return state_word(layout.top); }
+  [[nodiscard]] Bytes system_bytes() const { return state_word(layout.system_mem); }
+};
+
+/// Bytes of the arena's resident pages as they are now: what a PageBuffer needs before the stop.
+Bytes measure_arena(const MemoryReader& memory, const MallocLocation& location, Address arena);
+
+/// Copies the arena. To be called while the target stands still, or over an image.
+///
+/// Shape: `mappings` may be older than the stop: only [heap]'s name and start are taken from it.
+/// Errors: what cannot be read is absent and `complete` is false; never fails.
+/// Source: glibc 2.17-2.43 malloc/arena.c (new_heap, heap_for_ptr), malloc/malloc.c (sysmalloc).
+void capture_arena(const MemoryReader& memory, const MallocLocation& location, Address arena,
+                   std::span<const Mapping> mappings, std::span<const Address> tcaches,
+                   ArenaCapture& out);
+
+}  // namespace offheap

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The order of things: locate, then for every arena stop, copy, let go, walk; again when lists and walk
+// disagree; then the blocks with mappings of their own; then the checks.
+#include "glibc_heap/glibc_heap.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "glibc_heap/arena_analysis.h"
+#include "glibc_heap/mmapped_chunks.h"
+#include "glibc_heap/thread_arenas.h"
+#include "procfs/stop.h"
+
+namespace offheap {
+namespace {
+
+constexpr int kMostRetries = 3;
+constexpr auto kRetryAfter = std::chrono::milliseconds(1);
+constexpr std::size_t kMostForeignWords = 200'000;  // of other arenas, read one by one
+
+class HeapReading {
+ public:
+  /// `process` is null for an image.
+  HeapReading(const Process* process, const MemoryReader& memory, std::span<const Mapping> mappings,
+              const HeapReadOptions& options)
+      : process_(process), memory_(memory), mappings_(mappings), options_(options) {}
+
+  std::optional<Error> run() {
+    const auto location = locate_malloc(memory_, mappings_);
+    if (!location) return exit_or_nothing();
+    location_ = *location;
+    report_.found = true;
+    report_.libc_path = location_.libc_path;
+    report_.layout = static_cast<std::uint32_t>(location_.layout.bins);
+    report_.estimate = !options_.pause;
+    threads_ = find_thread_arenas(memory_, location_, options_.threads);
+    for (std::size_t i = 0; i < location_.arenas.size(); ++i)
+      if (auto error = read_arena(i)) return error;
+    if (options_.scan_mmapped) read_mmapped();
+    report_.live_by_class = live_.by_class();
+    add_arena_checks();
+    return exit_or_nothing();
+  }
+
+  HeapReport take() { return std::move(report_); }
+
+ private:
+  [[nodiscard]] std::optional<Error> exit_or_nothing() const {
+    if (process_ != nullptr && process_->exited()) return process_->exit_error();
+    return std::nullopt;
+  }
+
+  [[nodiscard]] bool stops() const { return process_ != nullptr && options_.pause; }
+
+  /// Copies the arena, target standing still if it may be stopped.
+  std::optional<Error> capture(Address arena, ArenaCapture& out) {
+    const Bytes bytes = measure_arena(memory_, location_, arena);
+    constexpr Bytes kGrowth = 4 << 20;  // it may grow until the stop
+    buffer_.reserve(bytes + kGrowth, bytes);
+    std::optional<Stop> stop;
+    if (stops()) {
+      auto result = Stop::all_threads(*process_);
+      if (!result) return result.error();
+      stop.emplace(std::move(*result));
+    }
+    capture_arena(memory_, location_, arena, mappings_, threads_.tcaches, out);
+    if (stop) {
+      const auto pause_ns = stop->resume();
+      report_.pause_ns = std::max(report_.pause_ns, pause_ns);
+      report_.total_pause_ns += pause_ns;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Error> read_arena(std::size_t index) {
+    for (int attempt = 0;; ++attempt) {
+      ArenaCapture captured(buffer_);
+      if (auto error = capture(location_.arenas[index], captured)) return error;
+      if (auto error = exit_or_nothing()) return error;
+      auto analysis = analyse(captured, options_.pause);
+      const bool again = !analysis->report.consistent && stops() && attempt < kMostRetries;
+      if (again) {
+        ++report_.retries;
+        std::this_thread::sleep_for(kRetryAfter);
+        continue;
+      }
+      // Lists that contradict each other are worse than none: the linear walk alone is near.
+      if (!analysis->report.consistent && options_.pause) {
+        analysis = analyse(captured, false);
+        analysis->report.consistent = false;
+      }
+      add(index, *analysis);
+      return std::nullopt;
+    }
+  }
+
+  /// On the heap: the class totals are too large for the stack of whoever calls.
+  std::unique_ptr<ArenaAnalysis> analyse(ArenaCapture& captured, bool trust_lists) {
+    learn_tcaches(captured);
+    std::size_t foreign_words = 0;
+    const WordReader foreign = [&](Address at) -> std::uint64_t {
+      constexpr std::uint64_t kBrokenLink = 1;
+      if (++foreign_words > kMostForeignWords) return kBrokenLink;
+      return memory_.read_value<std::uint64_t>(at).value_or(kBrokenLink);
+    };
+    return std::make_unique<ArenaAnalysis>(analyse_arena(captured, foreign, trust_lists));
+  }
+
+  /// Where threads could not be asked, tcaches are known by their looks; those of this arena at least.
+  void learn_tcaches(ArenaCapture& captured) {
+    for (auto& found : find_tcaches(captured)) {
+      const auto known = [&](const TcacheStruct& t) { return t.address == found.address; };
+      if (std::none_of(captured.tcaches.begin(), captured.tcaches.end(), known))
+        captured.tcaches.push_back(std::move(found));
+    }
+  }
+
+  void add(std::size_t index, ArenaAnalysis& analysis) {
+    auto& report = analysis.report;
+    report.index = static_cast<std::uint32_t>(index);
+    for (const auto& [tid, arena] : threads_.arena_of)
+      if (arena == report.address) report.threads.push_back(tid);
+    live_.add_all(analysis.live);
+    chains_complete_ = chains_complete_ && analysis.chains_complete;
+    report_.arenas.push_back(std::move(report));
+  }
+
+  void read_mmapped() {
+    std::vector<Range> claimed(options_.exclude.begin(), options_.exclude.end());
+    for (const auto& thread : options_.threads) claimed.push_back(thread.range);
+    for (const auto& arena : report_.arenas)
+      claimed.insert(claimed.end(), arena.segments.begin(), arena.segments.end());
+    report_.mmapped = find_mmapped_chunks(memory_, mappings_, claimed);
+    for (const auto& chunk : report_.mmapped) {
+      report_.mmapped_bytes += chunk.range.size();
+      report_.mmapped_rss_bytes += chunk.rss_bytes;
+      live_.add(chunk.range.size(), chunk.range.size() - 2 * kHeaderBytes);
+    }
+    if (location_.mmapped_mem == 0) return;
+    const auto counted = memory_.read_value<Bytes>(location_.mmapped_mem);
+    report_.checks.push_back(
+        {"mmapped chunks = mp_.mmapped_mem", counted && *counted == report_.mmapped_bytes});
+  }
+
+  void add_arena_checks() {
+    for (const auto& arena : report_.arenas) {
+      const auto name =
+          arena.index == 0 ? std::string("main arena") : fmt::format("arena {}", arena.index);
+      report_.checks.push_back({name + ": bins = walk", arena.consistent && !report_.estimate});
+      report_.checks.push_back({name + ": system_mem = segments", is_whole(arena)});
+      report_.checks.push_back({name + ": parts = rss", arena.resident.sum() == arena.rss_bytes});
+    }
+    report_.checks.push_back({"tcache chains end", chains_complete_});
+  }
+
+  /// The first sbrk need not have been page-aligned: the main arena's pages may exceed what it
+  /// obtained.
+  static bool is_whole(const ArenaReport& arena) {
+    return arena.walked_bytes >= arena.system_bytes &&
+           arena.walked_bytes - arena.system_bytes < kPageBytes;
+  }
+
+  const Process* process_;
+  const MemoryReader& memory_;
+  std::span<const Mapping> mappings_;
+  HeapReadOptions options_;
+  PageBuffer buffer_;
+  MallocLocation location_;
+  ThreadArenas threads_;
+  ClassTotals live_;
+  bool chains_complete_ = true;
+  HeapReport report_;
+};
+
+}  // namespace
+
+Result<HeapReport> read_glibc_heap(const Process& process, const MemoryReader& memory,
+                                   std::span<const Mapping> mappings, const HeapReadOptions& options) {
+  const auto reading = std::make_unique<HeapReading>(&process, memory, mappings, options);
+  if (auto error = reading->run()) return *error;
+  return reading->take();
+}
+
+HeapReport read_glibc_heap_image(const MemoryReader& memory, std::span<const Mapping> mappings,
+                                 const HeapReadOptions& options) {
+  const auto reading = std::make_unique<HeapReading>(nullptr, memory, mappings, options);
+  reading->run();
+  return reading->take();
+}
+
+}  // namespace offheap

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One thread's descriptor is found above its stack pointer by its shape; glibc's list of stacks leads
+// from it to all others, running threads too, whose stack pointer the kernel does not tell. Where in
+// the descriptor the stack's bounds stand is voted on, not assumed.
+#include "procfs/thread_stacks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace offheap {
+namespace {
+
+// struct pthread, x86_64: tcbhead_t's tcb and self hold its own address; list and tid have stood at
+// these offsets since 2.2x.
+constexpr Bytes kSelfOffset = 16;
+constexpr Bytes kListOffset = 0x2c0;
+constexpr Bytes kTidOffset = 0x2d0;
+constexpr Bytes kDescriptorAlign = 64;
+constexpr Bytes kDescriptorBytes = 0xa00;
+constexpr Bytes kScanBytes = 1 << 20;  // a thread that waits is rarely deeper than this
+constexpr std::size_t kMostThreads = 200'000;
+
+struct ThreadDescriptor {
+  Address address = 0;
+  std::uint32_t tid = 0;
+};
+
+class StackFinder {
+ public:
+  StackFinder(const Process& process, const MemoryReader& memory, std::span<const Mapping> mappings,
+              std::set<std::uint32_t> tids)
+      : process_(process), memory_(memory), mappings_(mappings), tids_(std::move(tids)) {}
+
+  std::vector<ThreadStack> find() {
+    if (const auto seed = find_seed()) follow_lists(*seed);
+    const auto bounds_offset = vote_for_bounds();
+    std::vector<ThreadStack> stacks;
+    for (const auto& [address, tid] : found_) {
+      auto range = tid == main_tid() ? main_stack() : bounds_at(address, bounds_offset);
+      if (range) stacks.push_back({tid, *range, address});
+    }
+    std::sort(stacks.begin(), stacks.end(),
+              [](const auto& a, const auto& b) { return a.range.begin < b.range.begin; });
+    return stacks;
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t main_tid() const { return static_cast<std::uint32_t>(process_.pid()); }
+
+  [[nodiscard]] const Mapping* mapping_of(Address address) const {
+    const auto next = std::upper_bound(mappings_.begin(), mappings_.end(), address,
+                                       [](Address a, const Mapping& m) { return a < m.range.end; });
+    return next != mappings_.end() && next->range.contains(address) ? &*next : nullptr;
+  }
+
+  [[nodiscard]] std::optional<Range> main_stack() const {
+    for (const auto& mapping : mappings_)
+      if (mapping.path == "[stack]") return mapping.range;
+    return std::nullopt;
+  }
+
+  /// The stack pointer of a thread that sits in a system call; nothing for a running one.
+  [[nodiscard]] std::optional<Address> stack_pointer(std::uint32_t tid) const {
+    const auto text = process_.read(fmt::format("task/{}/syscall", tid).c_str());
+    if (!text) return std::nullopt;
+    // "number args... sp pc", all but the first in hexadecimal; "-1 sp pc" when blocked elsewhere.
+    const auto last = text->find_last_of(' ');
+    const auto before =
+        last == std::string::npos || last == 0 ? last : text->find_last_of(' ', last - 1);
+    if (before == std::string::npos || before + 3 > last) return std::nullopt;
+    Address value = 0;
+    std::from_chars(text->data() + before + 3, text->data() + last, value, 16);
+    return value == 0 ? std::nullopt : std::optional(value);
+  }
+
+  /// The descriptor at `address`, if there is one: of a living thread, or of a dead one (tid 0).
+  [[nodiscard]] std::optional<ThreadDescriptor> descriptor_at(Address address) const {
+    if (address % 16 != 0) return std::nullopt;
+    const auto tcb = memory_.read_value<Address>(address);
+    const auto self = memory_.read_value<Address>(address + kSelfOffset);
+    const auto tid = memory_.read_value<std::int32_t>(address + kTidOffset);
+    if (!tcb || !self || !tid || *tcb != address || *self != address) return std::nullopt;
+    // A thread that died before its stack was cached has tid 0 or, from 2.34 on, -1.
+    const auto id = *tid <= 0 ? 0U : static_cast<std::uint32_t>(*tid);
+    if (id != 0 && !tids_.contains(id)) return ThreadDescriptor{address, 0};
+    return ThreadDescriptor{address, id};
+  }
+
+  /// Any descriptor of a living thread other than the main one, which is on another list.
+  [[nodiscard]] std::optional<Address> find_seed() const {
+    for (const auto tid : tids_) {
+      if (tid == main_tid()) continue;
+      const auto sp = stack_pointer(tid);
+      const auto* mapping = sp ? mapping_of(*sp) : nullptr;
+      if (mapping == nullptr) continue;
+      if (const auto found = scan_upward(*sp, mapping->range.end, tid)) return found;
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Address> scan_upward(Address from, Address end, std::uint32_t tid) const {
+    from = from / kPageBytes * kPageBytes;
+    end = std::min(end, from + kScanBytes);
+    const auto resident = memory_.resident_pages({from, end});
+    std::array<std::byte, kPageBytes> page{};
+    for (std::size_t i = 0; i < resident.size(); ++i) {
+      const Address base = from + i * kPageBytes;
+      if (!resident[i] || memory_.read(base, page) != page.size()) continue;
+      for (Bytes offset = 0; offset < kPageBytes; offset += kDescriptorAlign) {
+        Address tcb = 0;
+        std::memcpy(&tcb, page.data() + offset, sizeof tcb);
+        if (tcb != base + offset) continue;
+        const auto found = descriptor_at(base + offset);
+        if (found && found->tid == tid) return found->address;
+      }
+    }
+    return std::nullopt;
+  }
+
+  /// Follows one circular list from `node`; returns the node that is no descriptor: the list's head.
+  std::optional<Address> follow(Address node) {
+    const Address first = node;
+    std::optional<Address> head;
+    for (std::size_t steps = 0; steps < kMostThreads; ++steps) {
+      const auto descriptor = descriptor_at(node - kListOffset);
+      if (descriptor)
+        found_.emplace(descriptor->address, descriptor->tid);
+      else
+        head = node;
+      const auto next = memory_.read_value<Address>(node);
+      if (!next || *next == first || *next == 0) break;
+      node = *next;
+    }
+    return head;
+  }
+
+  /// The heads of used, user and cached stacks are neighbours (in _rtld_global from 2.34 on, in
+  /// libpthread before); which is where does not matter, as the descriptors say what they are.
+  void follow_lists(Address seed) {
+    const auto head = follow(seed + kListOffset);
+    if (!head) return;
+    constexpr std::int64_t kNeighbourhood = 512;
+    for (std::int64_t offset = -kNeighbourhood; offset <= kNeighbourhood; offset += 8) {
+      const Address candidate = *head + static_cast<Address>(offset);
+      const auto next = memory_.read_value<Address>(candidate);
+      if (offset == 0 || !next || *next == candidate || *next < kListOffset) continue;
+      const auto back = memory_.read_value<Address>(*next + sizeof(Address));
+      if (back && *back == candidate && descriptor_at(*next - kListOffset)) follow(*next);
+    }
+  }
+
+  /// {stackblock, stackblock_size} at `offset` of the descriptor, if they can be a stack around it.
+  [[nodiscard]] std::optional<Range> bounds_at(Address descriptor, Bytes offset) const {
+    const auto begin = memory_.read_value<Address>(descriptor + offset);
+    const auto size = memory_.read_value<Bytes>(descriptor + offset + sizeof(Address));
+    if (!begin || !size || *begin == 0 || *size < 2 * kPageBytes || *size > (Bytes{1} << 40))
+      return std::nullopt;
+    const Range range{*begin, *begin + *size};
+    return range.begin % 16 == 0 && range.contains(descriptor) ? std::optional(range) : std::nullopt;
+  }
+
+  [[nodiscard]] Bytes vote_for_bounds() const {
+    constexpr std::size_t kVoters = 16;
+    std::map<Bytes, std::size_t> votes;
+    std::size_t voters = 0;
+    for (const auto& [address, tid] : found_) {
+      if (tid == main_tid() || ++voters > kVoters) continue;
+      for (Bytes offset = kTidOffset; offset < kDescriptorBytes; offset += 8)
+        if (bounds_at(address, offset)) ++votes[offset];
+    }
+    const auto most = std::max_element(
+        votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    return most == votes.end() ? 0 : most->first;
+  }
+
+  const Process& process_;
+  const MemoryReader& memory_;
+  std::span<const Mapping> mappings_;
+  std::set<std::uint32_t> tids_;
+  std::map<Address, std::uint32_t> found_;
+};
+
+/// A process of one thread has no list to follow; its stack is the kernel's mapping.
+void add_main_stack(std::vector<ThreadStack>& stacks, std::span<const Mapping> mappings,
+                    std::uint32_t pid) {
+  const auto is_main = [pid](const ThreadStack& stack) { return stack.tid == pid; };
+  if (std::any_of(stacks.begin(), stacks.end(), is_main)) return;
+  for (const auto& mapping : mappings)
+    if (mapping.path == "[stack]") stacks.push_back({pid, mapping.range, 0});
+}
+
+}  // namespace
+
+Result<std::vector<ThreadStack>> find_thread_stacks(const Process& process, const MemoryReader& memory,
+                                                    std::span<const Mapping> mappings) {
+  const auto threads = process.read_thread_ids();
+  if (!threads) return threads.error();
+  auto stacks = StackFinder(process, memory, mappings, {threads->begin(), threads->end()}).find();
+  add_main_stack(stacks, mappings, static_cast<std::uint32_t>(process.pid()));
+  return stacks;
+}
+
+}  // namespace offheap
