@@ -63,7 +63,7 @@ class ArenaSums {
   }
 
   void close(const ArenaCell& totals) {
-    ArenaCell rest;
+    ArenaCell rest{};
     for (std::uint32_t i = 1; i < recording::kArenaCapacity; ++i) add(&rest, cells_[i]);
     cells_[recording::kMainArena] = {
         minus(totals.in_bytes, rest.in_bytes), minus(totals.in_count, rest.in_count),
