@@ -100,7 +100,8 @@ extern "C" void shim_backend_mapped(void* begin, size_t bytes) {
 extern "C" void shim_backend_unmapped(void* begin, size_t bytes) {
   auto first = reinterpret_cast<uint64_t>(begin);
   for (uint32_t i = 0; i < entries_in_use(); ++i)
-    if (load(&ranges[i].begin) != 0 && load(&ranges[i].begin) < first + bytes && first < load(&ranges[i].end))
+    if (load(&ranges[i].begin) != 0 && load(&ranges[i].begin) < first + bytes &&
+        first < load(&ranges[i].end))
       cut(i, first, first + bytes);
 }
 

@@ -10,6 +10,7 @@ namespace shim {
 
 backends::Backend active_backend;
 uint16_t class_table[kClassTableLimit / 8 + 1];
+uint64_t page_sizes[1u << 20];
 
 namespace {
 
@@ -119,6 +120,18 @@ void* countdown_slow(void* block, size_t requested, uint64_t bytes) {
 }
 
 template <typename Policy>
+void* malloc_slow(size_t size) {
+  void* block = Policy::malloc(size);
+  return block ? count_in<Policy>(block, size, Policy::bytes_in(block, size)) : nullptr;
+}
+
+template <typename Policy>
+void* charged_malloc_slow(size_t size) {
+  thread_state.slot->countdown += static_cast<int64_t>(size);
+  return malloc_slow<Policy>(size);
+}
+
+template <typename Policy>
 void count_out(const BlockFigures& block) {
   ThreadSlot* slot = slot_or_null();
   if (!slot) {
@@ -142,6 +155,8 @@ void free_slow(void* block) {
 #define SHIM_INSTANTIATE(Policy)                                  \
   template void* count_in_slow<Policy>(void*, size_t, uint64_t);  \
   template void* countdown_slow<Policy>(void*, size_t, uint64_t); \
+  template void* malloc_slow<Policy>(size_t);                     \
+  template void* charged_malloc_slow<Policy>(size_t);             \
   template void count_out<Policy>(const BlockFigures&);           \
   template void free_slow<Policy>(void*);
 SHIM_INSTANTIATE(GlibcPolicy)

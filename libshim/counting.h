@@ -3,7 +3,7 @@
 // The hot path: what is counted at each allocation and free, one policy a kind of backend. Read
 // README.md, "The hot path", first; bench/instructions.py measures it.
 //
-// A policy says where the byte counts come from:
+// A policy says where the byte counts come from (the quick_ ones inline, where is_quick_ says so):
 //   glibc      chunk bytes, from the word before the block; main arena, own arena and mmapped apart
 //   jemalloc   its own per-thread counters; the countdown is charged with the requested bytes
 //   tcmalloc   a table of class sizes at allocation, its usable size at free
@@ -33,7 +33,8 @@ void* __libc_calloc(size_t, size_t);
 void* __libc_realloc(void*, size_t);
 }
 
-namespace shim {
+// -fvisibility speaks of definitions only; said here, an extern is reached without the GOT.
+namespace [[gnu::visibility("hidden")]] shim {
 
 /// The chosen backend's table, by value: one load less than through a pointer.
 extern backends::Backend active_backend;
@@ -45,26 +46,40 @@ inline constexpr uint64_t kSegmentMask = ~((uint64_t{64} << 20) - 1);
 
 inline uint64_t chunk_header(const void* block) { return static_cast<const uint64_t*>(block)[-1]; }
 
+/// Not in the main arena. Asks the byte in memory, so that the flags cost no register: one testb.
+inline bool is_elsewhere(const void* block) {
+  return static_cast<const uint8_t*>(block)[-8] & (kChunkNonMain | kChunkMmapped);
+}
+
 struct GlibcPolicy {
   static constexpr bool kHasCells = true;
   static constexpr bool kCountsFreedBytes = true;
 
+  static constexpr bool kChargesRequested = false;
+
   static void* malloc(size_t size) { return __libc_malloc(size); }
   static void free(void* block) { __libc_free(block); }
-  static uint64_t bytes_in(const void* block, size_t) { return chunk_header(block) & ~kChunkFlags; }
+  static bool is_quick_in(size_t) { return true; }
+  static bool is_quick_out(const void*) { return true; }
+  static uint64_t quick_bytes_in(const void* block, size_t) { return bytes_out(block); }
+  static uint64_t quick_bytes_out(const void* block) { return bytes_out(block); }
+  static uint64_t bytes_in(const void* block, size_t) { return bytes_out(block); }
   static uint64_t bytes_out(const void* block) { return chunk_header(block) & ~kChunkFlags; }
-  static uint64_t bytes_in_exact(const void* block, size_t) { return bytes_out(block); }
 };
 
 struct JemallocPolicy {
   static constexpr bool kHasCells = false;
   static constexpr bool kCountsFreedBytes = false;
+  static constexpr bool kChargesRequested = true;
 
   static void* malloc(size_t size) { return active_backend.malloc(size); }
   static void free(void* block) { active_backend.free(block); }
+  static bool is_quick_in(size_t) { return true; }
+  static bool is_quick_out(const void*) { return true; }
+  static uint64_t quick_bytes_in(const void*, size_t requested) { return requested; }
+  static uint64_t quick_bytes_out(const void*) { return 0; }
   static uint64_t bytes_in(const void*, size_t requested) { return requested; }
   static uint64_t bytes_out(const void*) { return 0; }
-  static uint64_t bytes_in_exact(const void*, size_t requested) { return requested; }
 };
 
 /// Usable bytes of small requests, in steps of eight bytes; filled once for tcmalloc.
@@ -72,29 +87,65 @@ inline constexpr size_t kClassTableLimit = 32 * 1024;
 extern uint16_t class_table[kClassTableLimit / 8 + 1];
 void fill_class_table();
 
+/// Asking tcmalloc for a block's size costs 38 instructions, so the shim remembers it by page: a page
+/// belongs to one span, and a span to one size class for as long as it holds a live block, so what was
+/// entered when any block that starts in a page was allocated holds for all live blocks that do.
+/// Indexed by the low half of the address; the high half is kept beside the size to tell pages that
+/// share an entry apart, and then tcmalloc is asked. Pages of 4 KiB divide every page size of tcmalloc.
+/// Source: gperftools src/span.h (sizeclass), src/tcmalloc.cc do_free.
+extern uint64_t page_sizes[1u << 20];
+
+inline uint64_t* page_size_of(const void* block) {
+  return &page_sizes[static_cast<uint32_t>(reinterpret_cast<uintptr_t>(block)) >> 12];
+}
+
 struct TcmallocPolicy {
   static constexpr bool kHasCells = false;
   static constexpr bool kCountsFreedBytes = true;
+  static constexpr bool kChargesRequested = false;
 
   static void* malloc(size_t size) { return active_backend.malloc(size); }
   static void free(void* block) { active_backend.free(block); }
-  static uint64_t bytes_in(void* block, size_t requested) {
-    if (SHIM_LIKELY(requested < kClassTableLimit)) return class_table[(requested + 7) >> 3];
-    return active_backend.usable_size(block);
+
+  static bool is_quick_in(size_t requested) { return requested < kClassTableLimit; }
+  static bool is_quick_out(const void* block) {
+    return (*page_size_of(block) ^ reinterpret_cast<uintptr_t>(block)) >> 32 == 0;
   }
-  static uint64_t bytes_out(void* block) { return active_backend.usable_size(block); }
-  static uint64_t bytes_in_exact(void* block, size_t) { return active_backend.usable_size(block); }
+  static uint64_t quick_bytes_in(const void* block, size_t requested) {
+    return remember(block, class_table[(requested + 7) >> 3]);
+  }
+  static uint64_t quick_bytes_out(const void* block) {
+    return static_cast<uint32_t>(*page_size_of(block));
+  }
+  static uint64_t bytes_in(void* block, size_t) {
+    return remember(block, active_backend.usable_size(block));
+  }
+  static uint64_t bytes_out(void* block) {
+    return is_quick_out(block) ? quick_bytes_out(block) : active_backend.usable_size(block);
+  }
+
+ private:
+  /// Another thread that frees this block got its address from us, so it sees this store too.
+  static uint64_t remember(const void* block, uint64_t bytes) {
+    uintptr_t high = reinterpret_cast<uintptr_t>(block) >> 32 << 32;
+    *page_size_of(block) = SHIM_LIKELY(bytes <= UINT32_MAX) ? high | bytes : 0;
+    return bytes;
+  }
 };
 
 struct ForeignPolicy {
   static constexpr bool kHasCells = false;
   static constexpr bool kCountsFreedBytes = true;
+  static constexpr bool kChargesRequested = false;
 
   static void* malloc(size_t size) { return active_backend.malloc(size); }
   static void free(void* block) { active_backend.free(block); }
+  static bool is_quick_in(size_t) { return true; }
+  static bool is_quick_out(const void*) { return true; }
+  static uint64_t quick_bytes_in(void* block, size_t) { return active_backend.usable_size(block); }
+  static uint64_t quick_bytes_out(void* block) { return active_backend.usable_size(block); }
   static uint64_t bytes_in(void* block, size_t) { return active_backend.usable_size(block); }
   static uint64_t bytes_out(void* block) { return active_backend.usable_size(block); }
-  static uint64_t bytes_in_exact(void* block, size_t) { return active_backend.usable_size(block); }
 };
 
 // --- slow halves, in counting.cc; each completes the event it was called for ---------------------
@@ -107,6 +158,14 @@ SHIM_SLOW void* count_in_slow(void* block, size_t requested, uint64_t bytes);
 /// The countdown of the thread's slot (the sentinel's always) is below zero, `bytes` of it for `block`.
 template <typename Policy>
 SHIM_SLOW void* countdown_slow(void* block, size_t requested, uint64_t bytes);
+
+/// An allocation whose bytes must be asked for.
+template <typename Policy>
+SHIM_SLOW void* malloc_slow(size_t size);
+
+/// An allocation that took the countdown below zero before the block was there.
+template <typename Policy>
+SHIM_SLOW void* charged_malloc_slow(size_t size);
 
 /// Counts a free and frees: a null or early pointer, a sample, a thread without a slot, another
 /// segment.
@@ -145,7 +204,7 @@ template <typename Policy>
 SHIM_HOT void* count_in(void* block, size_t requested, uint64_t bytes) {
   ThreadSlot* slot = thread_state.slot;
   if constexpr (Policy::kHasCells) {
-    if (SHIM_UNLIKELY(chunk_header(block) & (kChunkNonMain | kChunkMmapped))) {
+    if (SHIM_UNLIKELY(is_elsewhere(block))) {
       if (SHIM_UNLIKELY((reinterpret_cast<uint64_t>(block) & kSegmentMask) != slot->own_segment))
         return count_in_slow<Policy>(block, requested, bytes);
       slot->own.in_bytes += bytes;
@@ -160,19 +219,31 @@ SHIM_HOT void* count_in(void* block, size_t requested, uint64_t bytes) {
 
 template <typename Policy>
 SHIM_HOT void* counted_malloc(size_t size) {
+  if constexpr (Policy::kChargesRequested) {
+    // The countdown is no counter here, so it may be charged before the call: nothing but the slot
+    // needs keeping across it.
+    ThreadSlot* slot = thread_state.slot;
+    slot->countdown -= static_cast<int64_t>(size);
+    if (SHIM_UNLIKELY(slot->countdown < 0)) return charged_malloc_slow<Policy>(size);
+    void* block = Policy::malloc(size);
+    slot->allocated_count += block != nullptr;
+    return block;
+  }
+  if (SHIM_UNLIKELY(!Policy::is_quick_in(size))) return malloc_slow<Policy>(size);
   void* block = Policy::malloc(size);
   if (SHIM_UNLIKELY(!block)) return nullptr;
-  return count_in<Policy>(block, size, Policy::bytes_in(block, size));
+  return count_in<Policy>(block, size, Policy::quick_bytes_in(block, size));
 }
 
 /// Every branch away is a tail call that starts the event anew, so nothing needs saving across it.
 template <typename Policy>
 SHIM_HOT void counted_free(void* block) {
-  if (SHIM_UNLIKELY(tag_may_be_sample(block))) return free_slow<Policy>(block);
+  if (SHIM_UNLIKELY(tag_may_be_sample(block) || !Policy::is_quick_out(block)))
+    return free_slow<Policy>(block);
+  uint64_t bytes = Policy::quick_bytes_out(block);
   ThreadSlot* slot = thread_state.slot;
-  uint64_t bytes = Policy::bytes_out(block);
   if constexpr (Policy::kHasCells) {
-    if (SHIM_UNLIKELY(chunk_header(block) & (kChunkNonMain | kChunkMmapped))) {
+    if (SHIM_UNLIKELY(is_elsewhere(block))) {
       if (SHIM_UNLIKELY((reinterpret_cast<uint64_t>(block) & kSegmentMask) != slot->own_segment_free))
         return free_slow<Policy>(block);
       slot->own.out_bytes += bytes;
@@ -190,4 +261,4 @@ SHIM_HOT void counted_free(void* block) {
   Policy::free(block);
 }
 
-}  // namespace shim
+}  // namespace gnu::visibility("hidden")]]shim

@@ -15,7 +15,7 @@ struct Entries {
   /// Counts what an entry other than malloc returned; its size class need not follow from `requested`.
   static void* count(void* block, size_t requested) {
     if (SHIM_UNLIKELY(!block)) return nullptr;
-    return count_in<Policy>(block, requested, Policy::bytes_in_exact(block, requested));
+    return count_in<Policy>(block, requested, Policy::bytes_in(block, requested));
   }
 
   static void* calloc(size_t count_of, size_t size) {

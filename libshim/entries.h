@@ -12,7 +12,8 @@
 #include "libshim/early_arena.h"
 #include "libshim/sampler.h"
 
-namespace shim {
+// -fvisibility speaks of definitions only; said here, an extern is reached without the GOT.
+namespace [[gnu::visibility("hidden")]] shim {
 
 /// Where the exported symbols jump. Starts with the bootstrap's entries, which choose a backend at the
 /// first call; constant afterwards.
@@ -38,4 +39,4 @@ EntryTable dormant_entries();
 /// Chooses the backend and sets `entry`. Idempotent; waits for another thread that is at it.
 void bootstrap();
 
-}  // namespace shim
+}  // namespace gnu::visibility("hidden")]]shim

@@ -14,7 +14,8 @@
 #include "libshim/recording_layout.h"
 #include "libshim/thread_state.h"
 
-namespace shim {
+// -fvisibility speaks of definitions only; said here, an extern is reached without the GOT.
+namespace [[gnu::visibility("hidden")]] shim {
 
 using recording::ArenaCell;
 using recording::Recording;
@@ -73,4 +74,4 @@ T add_relaxed(T* word, T amount) {
   return __atomic_fetch_add(word, amount, __ATOMIC_RELAXED);
 }
 
-}  // namespace shim
+}  // namespace gnu::visibility("hidden")]]shim

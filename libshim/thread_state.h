@@ -9,7 +9,8 @@
 #include "libshim/recording_layout.h"
 #include "libshim/sampling/interval.h"
 
-namespace shim {
+// -fvisibility speaks of definitions only; said here, an extern is reached without the GOT.
+namespace [[gnu::visibility("hidden")]] shim {
 
 using recording::ThreadSlot;
 
@@ -31,4 +32,4 @@ struct ThreadState {
 
 extern thread_local constinit ThreadState thread_state __attribute__((tls_model("initial-exec")));
 
-}  // namespace shim
+}  // namespace gnu::visibility("hidden")]]shim

@@ -83,7 +83,7 @@ bool enter(Recording* recording, Range range, uint32_t site, uint32_t born_ms) {
     count_loss(recording);
     return false;
   }
-  entry->length = range.end - range.begin;
+  store_relaxed(&entry->length, range.end - range.begin);
   entry->site = site;
   entry->born_ms = born_ms;
   store_release(&entry->begin, range.begin);
@@ -104,12 +104,12 @@ void cut(Recording* recording, DirectMapping* entry, Range old, Range hole) {
   const uint32_t site = entry->site;
   uint64_t gone = upper.begin - lower.end;
   const bool has_lower = lower.end > lower.begin;
-  if (has_lower) entry->length = lower.end - lower.begin;
+  if (has_lower) store_relaxed(&entry->length, lower.end - lower.begin);
   // The upper rest takes the entry when there is no lower one, else an entry of its own.
   if (upper.end > upper.begin && has_lower) {
     if (!enter(recording, upper, site, entry->born_ms)) gone += upper.end - upper.begin;
   } else if (upper.end > upper.begin) {
-    entry->length = upper.end - upper.begin;
+    store_relaxed(&entry->length, upper.end - upper.begin);
     store_relaxed(hint_of(upper.begin), static_cast<uint16_t>(entry - recording->direct_mappings));
     store_release(&entry->begin, upper.begin);
   }
@@ -148,23 +148,7 @@ bool remove_from(Recording* recording, DirectMapping* entry, Range range) {
   return true;
 }
 
-}  // namespace
-
-void mapping_add(Recording* recording, uint64_t begin, uint64_t length, uint32_t site,
-                 uint64_t now_ms) {
-  const Range range = whole_pages(begin, length);
-  if (begin <= kBeingWritten || range.end <= begin) return;
-  count_mapped(recording, site, range.end - begin);
-  if (!enter(recording, range, site, static_cast<uint32_t>(now_ms))) {
-    add_relaxed(&recording->header.direct_mapped_bytes, begin - range.end);
-    if (site < recording::kSiteCapacity)
-      add_relaxed(&recording->sites[site].mapped_bytes, begin - range.end);
-  }
-}
-
-void mapping_remove(Recording* recording, uint64_t begin, uint64_t length) {
-  const Range range = whole_pages(begin, length);
-  if (range.end <= begin || remove_exact(recording, range)) return;
+void remove_range(Recording* recording, Range range) {
   bool is_settled = false;
   for (uint32_t look = 0; look < kLooks && !is_settled; look++) {
     is_settled = true;
@@ -174,6 +158,23 @@ void mapping_remove(Recording* recording, uint64_t begin, uint64_t length) {
     }
   }
   if (!is_settled) count_loss(recording);
+}
+
+}  // namespace
+
+void mapping_add(Recording* recording, uint64_t begin, uint64_t length, uint32_t site,
+                 uint64_t now_ms) {
+  const Range range = whole_pages(begin, length);
+  if (begin <= kBeingWritten || range.end <= begin) return;
+  remove_range(recording, range);
+  if (enter(recording, range, site, static_cast<uint32_t>(now_ms))) {
+    count_mapped(recording, site, range.end - begin);
+  }
+}
+
+void mapping_remove(Recording* recording, uint64_t begin, uint64_t length) {
+  const Range range = whole_pages(begin, length);
+  if (range.end > begin && !remove_exact(recording, range)) remove_range(recording, range);
 }
 
 }  // namespace shim

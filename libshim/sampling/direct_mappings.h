@@ -20,7 +20,8 @@ void mapping_add(recording::Recording* recording, uint64_t begin, uint64_t lengt
                  uint64_t now_ms);
 
 /// Removes what lies in [begin, begin + length), length rounded up to whole pages: whole entries, ends
-/// of entries, or holes in them, as munmap does. What was never entered is ignored.
+/// of entries, or holes in them, as munmap does. What was never entered is ignored. Before the system
+/// call: once it is done, another thread may be given the same range.
 ///
 /// Keeps Header::direct_mapped_bytes and Site::unmapped_bytes. A hole whose upper rest finds no free
 /// entry counts that rest as unmapped too, and as a loss.
