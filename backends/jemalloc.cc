@@ -4,6 +4,7 @@
 // MALLOC_CONF and /etc/malloc.conf work as ever; a `malloc_conf` variable of the program does not, as
 // the embedded jemalloc's own is local to it.
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -41,11 +42,25 @@ namespace backends {
 
 namespace {
 
-/// jemalloc has no pvalloc: valloc of whole pages, ENOMEM when rounding overflows.
+// jemalloc's memalign and valloc leave errno alone when they fail.
+
+void* memalign(size_t alignment, size_t size) {
+  void* block = backend_jemalloc_memalign(alignment, size);
+  if (block == nullptr) errno = __builtin_popcountl(alignment) == 1 ? ENOMEM : EINVAL;
+  return block;
+}
+
+void* valloc(size_t size) {
+  void* block = backend_jemalloc_valloc(size);
+  if (block == nullptr) errno = ENOMEM;
+  return block;
+}
+
+/// jemalloc has none: whole pages.
 void* pvalloc(size_t size) {
   size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   size_t rounded = (size + page - 1) & ~(page - 1);
-  return backend_jemalloc_memalign(page, rounded < size ? SIZE_MAX : rounded);
+  return memalign(page, rounded < size ? SIZE_MAX : rounded);
 }
 
 char g_name[64] = "jemalloc ";
@@ -57,10 +72,10 @@ constinit Backend g_backend = {
     .free = backend_jemalloc_free,
     .calloc = backend_jemalloc_calloc,
     .realloc = backend_jemalloc_realloc,
-    .memalign = backend_jemalloc_memalign,
+    .memalign = memalign,
     .posix_memalign = backend_jemalloc_posix_memalign,
     .aligned_alloc = backend_jemalloc_aligned_alloc,
-    .valloc = backend_jemalloc_valloc,
+    .valloc = valloc,
     .pvalloc = pvalloc,
     .usable_size = backend_jemalloc_malloc_usable_size,
     .mallopt = refuse_mallopt,

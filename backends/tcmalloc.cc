@@ -2,6 +2,7 @@
 //
 // The embedded tcmalloc: Debian's libtcmalloc_minimal.a under names of ours (tcmalloc.names, embed.sh).
 // TCMALLOC_* work as ever.
+#include <errno.h>
 #include <stdint.h>
 
 #include "backends/answers.h"
@@ -38,6 +39,20 @@ namespace backends {
 
 namespace {
 
+/// tcmalloc's leaves errno alone when the product overflows.
+void* calloc(size_t count, size_t size) {
+  void* block = backend_tcmalloc_calloc(count, size);
+  if (block == nullptr) errno = ENOMEM;
+  return block;
+}
+
+/// tcmalloc's gives one page when rounding up overflows.
+void* pvalloc(size_t size) {
+  if (size <= PTRDIFF_MAX) return backend_tcmalloc_pvalloc(size);
+  errno = ENOMEM;
+  return nullptr;
+}
+
 char g_name[64] = "tcmalloc ";
 
 constinit Backend g_backend = {
@@ -45,13 +60,13 @@ constinit Backend g_backend = {
     .name = g_name,
     .malloc = backend_tcmalloc_malloc,
     .free = backend_tcmalloc_free,
-    .calloc = backend_tcmalloc_calloc,
+    .calloc = calloc,
     .realloc = backend_tcmalloc_realloc,
     .memalign = backend_tcmalloc_memalign,
     .posix_memalign = backend_tcmalloc_posix_memalign,
     .aligned_alloc = backend_tcmalloc_memalign,  // as tcmalloc's own override has it
     .valloc = backend_tcmalloc_valloc,
-    .pvalloc = backend_tcmalloc_pvalloc,
+    .pvalloc = pvalloc,
     .usable_size = backend_tcmalloc_malloc_size,
     .mallopt = backend_tcmalloc_mallopt,
     .malloc_trim = tcmalloc_extension::malloc_trim,

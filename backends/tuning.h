@@ -6,8 +6,8 @@
 //   up:
 //                                    glibc itself allows 8 arenas for each of the host's cores
 //   OFFHEAP_GLIBC_TRIM_THRESHOLD=B   mallopt(M_TRIM_THRESHOLD); ends glibc's own adaption of it
-//   OFFHEAP_GLIBC_MMAP_THRESHOLD=B   mallopt(M_MMAP_THRESHOLD), at most 32 MiB; likewise
-//   OFFHEAP_GLIBC_TCACHE_COUNT=N     refused: glibc reads it from GLIBC_TUNABLES alone, before any
+//   OFFHEAP_GLIBC_MMAP_THRESHOLD=B   mallopt(M_MMAP_THRESHOLD); likewise. Old glibc takes 32 MiB at
+//   most OFFHEAP_GLIBC_TCACHE_COUNT=N     refused: glibc reads it from GLIBC_TUNABLES alone, before any
 //   library
 //                                    has run; the complaint says which value to set
 #pragma once
