@@ -99,6 +99,13 @@ void take_timed_sample(const Block& block, uint64_t mean_bytes) {
   if (timeline_due(now_ns)) timeline_add(now_ns);
 }
 
+void add_to_freed(const LiveSample& sample) {
+  if (sample.site >= recording::kSiteCapacity) return;
+  Site& site = the_recording->sites[sample.site];
+  add_relaxed(&site.sampled_freed_count, uint64_t{1});
+  add_relaxed(&site.freed_estimate_bytes, weight_bytes(sample));
+}
+
 }  // namespace
 
 uint64_t sample_mean_bytes() {
@@ -133,10 +140,15 @@ bool take_back_sample(void* address, LiveSample* taken) {
 }
 
 void count_freed_sample(const LiveSample& sample) {
-  if (sample.site >= recording::kSiteCapacity) return;
-  Site& site = the_recording->sites[sample.site];
-  add_relaxed(&site.sampled_freed_count, uint64_t{1});
-  add_relaxed(&site.freed_estimate_bytes, weight_bytes(sample));
+  add_to_freed(sample);
+  if (thread_state.inside || thread_state.slot == &sentinel_slot) return;
+  // A program that only frees must not stop the clock.
+  ErrnoKeeper errno_keeper;
+  InsideScope inside;
+  if (reopen_after_fork()) return;
+  publish_jemalloc_bytes(thread_state.slot);
+  uint64_t now_ns = monotonic_ns();
+  if (timeline_due(now_ns)) timeline_add(now_ns);
 }
 
 void restore_sample(void* address, const LiveSample& sample) {

@@ -30,6 +30,19 @@ void write_entry(TimelineEntry* out, const TimelineEntry& entry) {
   __atomic_store_n(&out->sequence, (sequence | 1) + 1, __ATOMIC_RELEASE);
 }
 
+/// Asks the backend for its statistics, but spends no more than half a percent of the time on it: with
+/// many arenas one answer can take milliseconds.
+void refresh_statistics(uint64_t now_ns) {
+  static uint64_t due_ns = 0;
+  recording::BackendStatistics& statistics = the_recording->header.backend;
+  if (!the_backend->statistics || (now_ns < due_ns && statistics.epoch_count)) return;
+  the_backend->statistics(&statistics);
+  statistics.time_ns = now_ns;
+  ++statistics.epoch_count;
+  uint64_t end_ns = monotonic_ns();
+  due_ns = end_ns + (end_ns - now_ns) * 200;
+}
+
 void thin_out(Timeline* timeline) {
   uint32_t kept = timeline->count / 2;
   for (uint32_t i = 1; i < kept; ++i) write_entry(&timeline->entries[i], timeline->entries[2 * i]);
@@ -69,11 +82,7 @@ bool timeline_due(uint64_t now_ns) {
 void timeline_add(uint64_t now_ns) {
   recording::Header& header = the_recording->header;
   Timeline& timeline = the_recording->timeline;
-  if (the_backend->statistics) {
-    the_backend->statistics(&header.backend);
-    header.backend.time_ns = now_ns;
-    ++header.backend.epoch_count;
-  }
+  refresh_statistics(now_ns);
   Totals totals = sum_totals();
   if (timeline.count == recording::kTimelineCapacity) thin_out(&timeline);
   TimelineEntry entry{};
