@@ -2,6 +2,7 @@
 //
 // Each backend through its table, as the shim uses it: blocks, alignment, errno, threads, fork, its
 // statistics and the ranges that it reports. The test itself allocates from the process's own malloc.
+#include <dlfcn.h>
 #include <errno.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
@@ -28,8 +29,8 @@ using recording::BackendKind;
 
 constexpr size_t kMiB = 1 << 20;
 
-/// Taken before main: constructors of unselected backends would have run by then.
-const size_t g_mapped_before_main = mapped_bytes();
+/// Taken when main starts: constructors of unselected backends would have run by then.
+size_t g_mapped_before_main = 0;
 
 std::map<std::string, std::string> g_complaints;
 
@@ -359,6 +360,30 @@ TEST(Choice, MissingFileIsSaidWithItsReason) {
       "object file: No such file or directory; using next");
 }
 
+/// OFFHEAP_PARTIAL_ALLOCATOR has posix_memalign alone of the aligned family, and counts its calls.
+TEST(Path, WhatAnAllocatorLacksIsMadeOfItsOwnFunctions) {
+  const Backend& backend = backend_of(OFFHEAP_PARTIAL_ALLOCATOR);
+  ASSERT_EQ(backend.kind, BackendKind::kForeign) << g_complaints[OFFHEAP_PARTIAL_ALLOCATOR];
+  void* library = dlopen(OFFHEAP_PARTIAL_ALLOCATOR, RTLD_LAZY | RTLD_NOLOAD);
+  auto* aligned_calls = static_cast<int*>(dlsym(library, "aligned_calls"));
+  ASSERT_NE(aligned_calls, nullptr);
+  int before = *aligned_calls;
+  void* blocks[] = {backend.memalign(64, 10), backend.aligned_alloc(128, 256), backend.valloc(10),
+                    backend.pvalloc(10)};
+  EXPECT_EQ(*aligned_calls, before + 4);
+  EXPECT_TRUE(is_aligned(blocks[0], 64));
+  EXPECT_TRUE(is_aligned(blocks[1], 128));
+  EXPECT_TRUE(is_aligned(blocks[2], 4'096));
+  EXPECT_TRUE(is_aligned(blocks[3], 4'096));
+  for (void* block : blocks) backend.free(block);
+  errno = 0;
+  EXPECT_EQ(backend.memalign(48, 10), nullptr);
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_EQ(backend.pvalloc(SIZE_MAX), nullptr);
+  EXPECT_EQ(errno, ENOMEM);
+  EXPECT_EQ(backend.malloc_trim, nullptr) << "glibc's malloc_trim is not this allocator's";
+}
+
 TEST(Choice, LibraryWithoutMallocIsNoBackend) {
   const Backend& backend = backend_of("/lib/x86_64-linux-gnu/libm.so.6");
   EXPECT_EQ(backend.kind, BackendKind::kGlibc);
@@ -369,3 +394,9 @@ TEST(Choice, LibraryWithoutMallocIsNoBackend) {
 }
 
 }  // namespace
+
+int main(int argc, char** argv) {
+  g_mapped_before_main = mapped_bytes();
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
