@@ -241,7 +241,7 @@ std::vector<TcacheStruct> find_tcaches(const ArenaCapture& capture) {
     ChunkWalk walk(capture.image, segment, capture.top());
     for (Chunk chunk; walk.next(chunk);) {
       if (chunk.kind != Chunk::Kind::kInUse || tcache_layout(chunk.range.size()) == nullptr) continue;
-      auto tcache = read_tcache(word, chunk.range.begin + kForwardOffset);
+      auto tcache = read_tcache(word, chunk.range.begin + kForwardOffset, capture.tcache_count);
       if (tcache && !tcache->heads.empty()) found.push_back(std::move(*tcache));
     }
   }

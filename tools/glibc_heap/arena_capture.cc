@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "glibc_heap/main_pieces.h"
+
 namespace offheap {
 namespace {
 
@@ -50,21 +52,6 @@ std::vector<HeapSegment> secondary_segments(const MemoryReader& memory, const Ma
   return segments;
 }
 
-/// The main arena reaches from the first sbrk to the end of its top, unless the program break was
-/// blocked and it went on elsewhere.
-std::vector<HeapSegment> main_segments(const MemoryReader& memory, const MallocLocation& location,
-                                       Address top, bool& complete) {
-  const auto size_word = memory.read_value<std::uint64_t>(top + kSizeOffset);
-  complete = size_word.has_value() && location.sbrk_base.has_value();
-  if (!complete) return {};
-  const Address base = *location.sbrk_base;
-  const Address end = top + chunk_bytes(*size_word);
-  complete = base < end && end - base < (Bytes{1} << 44);
-  if (!complete) return {};
-  const Range pages{align_down(base, kPageBytes), align_up(end, kPageBytes)};
-  return {{pages, align_up(base, kChunkAlign), end}};
-}
-
 const Mapping* find_heap(std::span<const Mapping> mappings, Address inside) {
   for (const auto& mapping : mappings)
     if (mapping.path == "[heap]" && mapping.range.contains(inside)) return &mapping;
@@ -72,19 +59,24 @@ const Mapping* find_heap(std::span<const Mapping> mappings, Address inside) {
 }
 
 std::vector<HeapSegment> segments_of(const MemoryReader& memory, const MallocLocation& location,
-                                     Address arena, Address top, bool& complete) {
-  return arena == location.arenas.front() ? main_segments(memory, location, top, complete)
-                                          : secondary_segments(memory, location, arena, top, complete);
+                                     Address arena, std::span<const Mapping> mappings, Address top,
+                                     bool& complete) {
+  if (arena != location.arenas.front())
+    return secondary_segments(memory, location, arena, top, complete);
+  auto pieces = find_main_pieces(memory, location, mappings, top);
+  complete = !pieces.empty();
+  return pieces;
 }
 
 }  // namespace
 
-Bytes measure_arena(const MemoryReader& memory, const MallocLocation& location, Address arena) {
+Bytes measure_arena(const MemoryReader& memory, const MallocLocation& location, Address arena,
+                    std::span<const Mapping> mappings) {
   const auto top = memory.read_value<Address>(arena + location.layout.top);
   bool complete = false;
   Bytes bytes = 0;
   if (!top) return bytes;
-  for (const auto& segment : segments_of(memory, location, arena, *top, complete)) {
+  for (const auto& segment : segments_of(memory, location, arena, mappings, *top, complete)) {
     const auto resident = memory.resident_pages(segment.pages);
     bytes += static_cast<Bytes>(std::count(resident.begin(), resident.end(), true)) * kPageBytes;
   }
@@ -97,15 +89,17 @@ void capture_arena(const MemoryReader& memory, const MallocLocation& location, A
   out.address = arena;
   out.is_main = arena == location.arenas.front();
   out.layout = location.layout;
+  out.tcache_count = location.tcache_count;
   out.state.resize(location.layout.state_bytes);
   out.state.resize(memory.read(arena, out.state));
-  out.segments = segments_of(memory, location, arena, out.top(), out.complete);
+  out.segments = segments_of(memory, location, arena, mappings, out.top(), out.complete);
   for (const auto& segment : out.segments)
     out.complete =
         out.image.add_segment(segment.pages, memory.resident_pages(segment.pages)) && out.complete;
   out.image.copy(memory);
   for (const auto address : tcaches)
-    if (const auto tcache = read_tcache(memory, address)) out.tcaches.push_back(*tcache);
+    if (const auto tcache = read_tcache(memory, address, location.tcache_count))
+      out.tcaches.push_back(*tcache);
   const auto* heap = out.is_main ? find_heap(mappings, out.top()) : nullptr;
   out.top_at_break =
       heap != nullptr && !out.segments.empty() && out.segments.back().end >= heap->range.end;

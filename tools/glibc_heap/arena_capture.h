@@ -11,22 +11,17 @@
 
 #include "glibc_heap/arena_image.h"
 #include "glibc_heap/locate.h"
+#include "glibc_heap/main_pieces.h"
 #include "glibc_heap/tcache.h"
 
 namespace offheap {
-
-/// A stretch of chunks that lie end to end: a piece of the main arena, or a heap segment's used part.
-struct HeapSegment {
-  Range pages;  ///< whole pages
-  Address first_chunk = 0;
-  Address end = 0;  ///< of the last chunk; of the heap segment
-};
 
 struct ArenaCapture {
   explicit ArenaCapture(PageBuffer& buffer) : image(buffer) {}
 
   Address address = 0;
   bool is_main = false;
+  Bytes tcache_count = 0;     ///< MallocLocation::tcache_count
   bool top_at_break = false;  ///< main arena: nothing stands between its top and the program break
   MallocLayout layout;
   std::vector<std::byte> state;       ///< the malloc_state
@@ -45,7 +40,8 @@ struct ArenaCapture {
 };
 
 /// Bytes of the arena's resident pages as they are now: what a PageBuffer needs before the stop.
-Bytes measure_arena(const MemoryReader& memory, const MallocLocation& location, Address arena);
+Bytes measure_arena(const MemoryReader& memory, const MallocLocation& location, Address arena,
+                    std::span<const Mapping> mappings);
 
 /// Copies the arena. To be called while the target stands still, or over an image.
 ///

@@ -60,7 +60,7 @@ class HeapReading {
 
   /// Copies the arena, target standing still if it may be stopped.
   std::optional<Error> capture(Address arena, ArenaCapture& out) {
-    const Bytes bytes = measure_arena(memory_, location_, arena);
+    const Bytes bytes = measure_arena(memory_, location_, arena, mappings_);
     constexpr Bytes kGrowth = 4 << 20;  // it may grow until the stop
     buffer_.reserve(bytes + kGrowth, bytes);
     std::optional<Stop> stop;
@@ -113,7 +113,10 @@ class HeapReading {
   }
 
   /// Where threads could not be asked, tcaches are known by their looks; those of this arena at least.
-  void learn_tcaches(ArenaCapture& captured) {
+  void learn_tcaches(ArenaCapture& captured) const {
+    const auto asked = std::count_if(options_.threads.begin(), options_.threads.end(),
+                                     [](const ThreadStack& t) { return t.tid != 0; });
+    if (asked != 0 && threads_.tcaches.size() >= static_cast<std::size_t>(asked)) return;
     for (auto& found : find_tcaches(captured)) {
       const auto known = [&](const TcacheStruct& t) { return t.address == found.address; };
       if (std::none_of(captured.tcaches.begin(), captured.tcaches.end(), known))

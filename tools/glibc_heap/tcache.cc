@@ -19,6 +19,14 @@ std::uint64_t count_at(const WordReader& word, Address address, const TcacheLayo
   return word(at / 8 * 8) >> shift & mask;
 }
 
+/// Whether a bin's count and chain head say the same.
+bool agrees(const TcacheLayout& layout, std::uint64_t count, Address head, Bytes most_blocks) {
+  if (most_blocks != 0 && count > most_blocks) return false;
+  if (!layout.counts_free_slots) return (count == 0) == (head == 0);
+  // An empty chain has all its slots left; one that is disabled has none.
+  return most_blocks == 0 || (head == 0 ? count == most_blocks || count == 0 : count < most_blocks);
+}
+
 /// A chain's blocks, or nothing when it does not end in null within bounds.
 std::optional<std::vector<Address>> follow_chain(Address head, const WordReader& word,
                                                  Linking linking) {
@@ -50,7 +58,7 @@ const TcacheLayout* tcache_layout(Bytes chunk_bytes) {
   return nullptr;
 }
 
-std::optional<TcacheStruct> read_tcache(const WordReader& word, Address address) {
+std::optional<TcacheStruct> read_tcache(const WordReader& word, Address address, Bytes most_blocks) {
   if (address % kChunkAlign != 0) return std::nullopt;
   const Bytes bytes = chunk_bytes(word(address - kSizeOffset));
   const auto* layout = tcache_layout(bytes);
@@ -60,13 +68,14 @@ std::optional<TcacheStruct> read_tcache(const WordReader& word, Address address)
     const auto count = count_at(word, address, *layout, bin);
     const Address head = word(address + layout->entries + bin * sizeof(Address));
     if (head % kChunkAlign != 0) return std::nullopt;
-    if (!layout->counts_free_slots && (count == 0) != (head == 0)) return std::nullopt;
+    if (!agrees(*layout, count, head, most_blocks)) return std::nullopt;
     if (head != 0) tcache.heads.push_back(head);
   }
   return tcache;
 }
 
-std::optional<TcacheStruct> read_tcache(const MemoryReader& memory, Address address) {
+std::optional<TcacheStruct> read_tcache(const MemoryReader& memory, Address address,
+                                        Bytes most_blocks) {
   // One copy from the chunk's size word on, as the largest generation needs it.
   std::array<std::uint64_t, 0x300 / 8> words{};
   const Address begin = address - kSizeOffset;
@@ -76,7 +85,7 @@ std::optional<TcacheStruct> read_tcache(const MemoryReader& memory, Address addr
         const auto index = (at - begin) / 8;
         return index < words.size() ? words[index] : 0;
       },
-      address);
+      address, most_blocks);
 }
 
 Linking detect_linking(std::span<const Address> heads, const WordReader& word) {

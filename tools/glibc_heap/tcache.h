@@ -51,13 +51,17 @@ using WordReader = std::function<std::uint64_t(Address)>;
 /// The tcache at user address `address`, if what is there can be one: every chain that has a block is
 /// named and every other is null. An untouched one, all zero, is accepted too: the caller knows whether
 /// a thread points to it.
-std::optional<TcacheStruct> read_tcache(const MemoryReader& memory, Address address);
-std::optional<TcacheStruct> read_tcache(const WordReader& word, Address address);
+/// `most_blocks` is what a chain may hold (mp_.tcache_count), 0 when that is not known.
+std::optional<TcacheStruct> read_tcache(const MemoryReader& memory, Address address, Bytes most_blocks);
+std::optional<TcacheStruct> read_tcache(const WordReader& word, Address address, Bytes most_blocks);
 
 /// The blocks that the tcaches hold, by user address, ascending, each once.
 struct CachedBlocks {
   std::vector<Address> blocks;
   bool complete = true;  ///< every chain ended; false: some was cut off or ran in a circle
+  /// The random word that malloc leaves in every cached block (tcache_key, 2.34 and later), when nearly
+  /// all blocks agree on one. Stands in for chains that broke.
+  std::optional<std::uint64_t> key;
 };
 CachedBlocks follow_chains(std::span<const TcacheStruct> tcaches, const WordReader& word);
 

@@ -58,12 +58,12 @@ ThreadArenas find_thread_arenas(const MemoryReader& memory, const MallocLocation
   const auto all = read_tls(memory, threads);
   const std::set<Address> arenas(location.arenas.begin(), location.arenas.end());
   const auto arena_word = vote(all, [&](Address word) { return arenas.contains(word); });
-  const auto tcache_word =
-      vote(all, [&](Address word) { return read_tcache(memory, word).has_value(); });
+  const auto tcache_word = vote(
+      all, [&](Address word) { return read_tcache(memory, word, location.tcache_count).has_value(); });
   for (const auto& tls : all) {
     if (arena_word < kTlsWords && arenas.contains(tls.words[arena_word]))
       result.arena_of.emplace(tls.tid, tls.words[arena_word]);
-    if (tcache_word < kTlsWords && read_tcache(memory, tls.words[tcache_word]))
+    if (tcache_word < kTlsWords && read_tcache(memory, tls.words[tcache_word], location.tcache_count))
       result.tcaches.push_back(tls.words[tcache_word]);
   }
   std::sort(result.tcaches.begin(), result.tcaches.end());

@@ -26,6 +26,7 @@ constexpr Bytes kTidOffset = 0x2d0;
 constexpr Bytes kDescriptorAlign = 64;
 constexpr Bytes kDescriptorBytes = 0xa00;
 constexpr Bytes kScanBytes = 1 << 20;  // a thread that waits is rarely deeper than this
+constexpr Bytes kMostStackBytes = Bytes{64} << 30;
 constexpr std::size_t kMostThreads = 200'000;
 
 struct ThreadDescriptor {
@@ -161,10 +162,14 @@ class StackFinder {
   [[nodiscard]] std::optional<Range> bounds_at(Address descriptor, Bytes offset) const {
     const auto begin = memory_.read_value<Address>(descriptor + offset);
     const auto size = memory_.read_value<Bytes>(descriptor + offset + sizeof(Address));
-    if (!begin || !size || *begin == 0 || *size < 2 * kPageBytes || *size > (Bytes{1} << 40))
-      return std::nullopt;
+    if (!begin || !size || *begin == 0 || *size == 0 || *size > kMostStackBytes) return std::nullopt;
     const Range range{*begin, *begin + *size};
-    return range.begin % 16 == 0 && range.contains(descriptor) ? std::optional(range) : std::nullopt;
+    return range.contains(descriptor) ? std::optional(range) : std::nullopt;
+  }
+
+  /// A stack that glibc mapped consists of whole pages; only one of the user's own need not.
+  static bool is_whole_pages(const Range& range) {
+    return range.begin % kPageBytes == 0 && range.end % kPageBytes == 0;
   }
 
   [[nodiscard]] Bytes vote_for_bounds() const {
@@ -174,7 +179,8 @@ class StackFinder {
     for (const auto& [address, tid] : found_) {
       if (tid == main_tid() || ++voters > kVoters) continue;
       for (Bytes offset = kTidOffset; offset < kDescriptorBytes; offset += 8)
-        if (bounds_at(address, offset)) ++votes[offset];
+        if (const auto range = bounds_at(address, offset); range && is_whole_pages(*range))
+          ++votes[offset];
     }
     const auto most = std::max_element(
         votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });

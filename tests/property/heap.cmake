@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+find_package(Threads REQUIRED)
+set(heap_property_folder ${CMAKE_CURRENT_LIST_DIR})
+
+add_executable(heap_target ${heap_property_folder}/heap_target.c)
+target_link_libraries(heap_target PRIVATE offheap_warnings Threads::Threads)
+# The compiler must not see through malloc and free.
+target_compile_options(heap_target PRIVATE -fno-builtin -Wno-use-after-free)
+
+add_executable(heap_property_test ${heap_property_folder}/heap_property_test.cc)
+target_include_directories(heap_property_test PRIVATE ${heap_property_folder}/..)
+target_compile_definitions(heap_property_test PRIVATE HEAP_TARGET="$<TARGET_FILE:heap_target>")
+target_link_libraries(heap_property_test PRIVATE offheap_glibc_heap GTest::gtest_main Threads::Threads)
+add_dependencies(heap_property_test heap_target)
+gtest_discover_tests(heap_property_test DISCOVERY_TIMEOUT 60 PROPERTIES LABELS property)

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The arena reader against real processes, whose own allocator is the second source of every number:
+// mallinfo2 for what was obtained, the fall of resident memory by malloc_trim(0) for what is trimmable,
+// the program's own books for what is live.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <numeric>
+#include <sstream>
+#include <thread>
+
+#include "glibc_heap/glibc_heap.h"
+#include "property/heap_child.h"
+
+namespace offheap {
+namespace {
+
+constexpr int kSeeds = 10;
+
+struct Said {
+  Bytes arena = 0, uordblks = 0, fordblks = 0, hblkhd = 0, hblks = 0, live_bytes = 0, live_count = 0;
+};
+
+Said parse(const std::string& line) {
+  Said said;
+  std::istringstream(line) >> said.arena >> said.uordblks >> said.fordblks >> said.hblkhd >>
+      said.hblks >> said.live_bytes >> said.live_count;
+  return said;
+}
+
+Bytes anonymous_bytes(const std::vector<Mapping>& mappings) {
+  return std::accumulate(mappings.begin(), mappings.end(), Bytes{0},
+                         [](Bytes sum, const Mapping& m) { return sum + m.anonymous_bytes; });
+}
+
+struct Totals {
+  Bytes system = 0, live = 0, cached = 0, free = 0, metadata = 0, trimmable = 0, live_count = 0;
+};
+
+Totals totals(const HeapReport& report) {
+  Totals t;
+  for (const auto& arena : report.arenas) {
+    t.system += arena.system_bytes;
+    t.live += arena.obtained.live_bytes;
+    t.cached += arena.obtained.cached_bytes;
+    t.free += arena.obtained.free_bytes;
+    t.metadata += arena.obtained.metadata_bytes;
+    t.trimmable += arena.resident.trimmable_bytes;
+    t.live_count += arena.live_block_count;
+  }
+  return t;
+}
+
+HeapReport read_heap(const Process& process, const ProcessMemory& memory,
+                     const std::vector<Mapping>& mappings, bool pause = true) {
+  const auto stacks = find_thread_stacks(process, memory, mappings);
+  EXPECT_TRUE(stacks.ok());
+  HeapReadOptions options;
+  options.pause = pause;
+  options.threads = *stacks;
+  auto report = read_glibc_heap(process, memory, mappings, options);
+  EXPECT_TRUE(report.ok()) << (report.ok() ? "" : report.error().what);
+  return report.ok() ? *report : HeapReport{};
+}
+
+void expect_identities(const HeapReport& report) {
+  for (const auto& arena : report.arenas) {
+    SCOPED_TRACE("arena " + std::to_string(arena.index));
+    EXPECT_TRUE(arena.consistent);
+    EXPECT_EQ(arena.resident.sum(), arena.rss_bytes);
+    EXPECT_EQ(arena.obtained.live_bytes + arena.obtained.cached_bytes + arena.obtained.free_bytes +
+                  arena.obtained.metadata_bytes,
+              arena.system_bytes);
+    EXPECT_LT(arena.resident.metadata_bytes, arena.rss_bytes);
+  }
+  for (const auto& check : report.checks) EXPECT_TRUE(check.ok) << check.name;
+}
+
+class HeapWorkload : public testing::TestWithParam<const char*> {};
+
+TEST_P(HeapWorkload, Report_EqualsMallinfoTrimAndBooks) {
+  const std::string name = GetParam();
+  const int seeds = name == "several_heaps" || name == "churn50" ? 3 : kSeeds;
+  for (int i = 0; i < seeds; ++i) {
+    const auto seed =
+        std::to_string(static_cast<unsigned>(::getpid()) * 131U + static_cast<unsigned>(i));
+    SCOPED_TRACE(name + " seed " + seed);
+    Child child({HEAP_TARGET, name, seed});
+    const auto said = parse(child.read_line());
+    ASSERT_NE(said.arena, 0U);
+    auto process = Process::open(child.pid());
+    ASSERT_TRUE(process.ok());
+    auto memory = ProcessMemory::open(*process);
+    ASSERT_TRUE(memory.ok());
+    const auto before = process->read_smaps();
+    ASSERT_TRUE(before.ok());
+
+    const auto report = read_heap(*process, *memory, *before);
+    ASSERT_TRUE(report.found);
+    expect_identities(report);
+    const auto sum = totals(report);
+    EXPECT_EQ(sum.system, said.arena);
+    EXPECT_EQ(sum.free, said.fordblks);
+    EXPECT_EQ(sum.live + sum.cached + sum.metadata, said.uordblks);
+    EXPECT_EQ(report.mmapped_bytes, said.hblkhd);
+    EXPECT_EQ(report.mmapped.size(), said.hblks);
+    // libc's own blocks (TLS vectors of threads) are live too; nothing else is.
+    EXPECT_GE(sum.live, said.live_bytes);
+    EXPECT_LT(sum.live - said.live_bytes, 8192U);
+    EXPECT_LT(sum.live_count - said.live_count, 64U);
+
+    child.send('t');
+    ASSERT_EQ(child.read_line(), "trimmed");
+    const auto after = process->read_smaps();
+    ASSERT_TRUE(after.ok());
+    EXPECT_EQ(anonymous_bytes(*before) - anonymous_bytes(*after), sum.trimmable);
+    if (HasFailure()) break;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, HeapWorkload,
+                         testing::Values("churn50", "several_heaps", "mostly_free", "fastbins",
+                                         "tcaches", "aligned", "mmapped", "untouched", "main_only",
+                                         "mixed", "foreign_break", "blocked_break"),
+                         [](const auto& param) { return std::string(param.param); });
+
+}  // namespace
+}  // namespace offheap

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The usual case is arithmetic; the other looks for pieces in the mappings that the arena's own free
+// lists lead to. Headers are read page by page and only where pages are resident.
+#include "glibc_heap/main_pieces.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <set>
+
+namespace offheap {
+namespace {
+
+constexpr Bytes kMostPieceBytes = Bytes{1} << 44;
+
+const Mapping* mapping_of(std::span<const Mapping> mappings, Address address) {
+  const auto next = std::upper_bound(mappings.begin(), mappings.end(), address,
+                                     [](Address a, const Mapping& m) { return a < m.range.end; });
+  return next != mappings.end() && next->range.contains(address) ? &*next : nullptr;
+}
+
+HeapSegment piece(Address begin, Address end) {
+  return {
+      {align_down(begin, kPageBytes), align_up(end, kPageBytes)}, align_up(begin, kChunkAlign), end};
+}
+
+class PieceFinder {
+ public:
+  PieceFinder(const MemoryReader& memory, Address top, Address top_end)
+      : memory_(memory), top_(top), top_end_(top_end) {}
+
+  /// All pieces within a mapping. Mappings merge: a piece may start and end at any page.
+  void find_in(Range mapping, std::vector<HeapSegment>& out) {
+    const auto resident = memory_.resident_pages(mapping);
+    for (Address page = mapping.begin; page < mapping.end;) {
+      const bool present = resident[(page - mapping.begin) / kPageBytes];
+      const auto end = present ? end_of_piece(page, mapping.end) : std::nullopt;
+      if (end) out.push_back(piece(page, *end));
+      page = end ? align_up(*end, kPageBytes) : page + kPageBytes;
+    }
+  }
+
+ private:
+  /// The word at `address` from the last page read; a header's page is resident, its neighbours may not
+  /// be.
+  std::uint64_t word(Address address) {
+    const Address page = align_down(address, kPageBytes);
+    if (page != cached_page_) {
+      words_.fill(0);
+      memory_.read(page, std::as_writable_bytes(std::span(words_)));
+      cached_page_ = page;
+    }
+    return words_[(address - page) / 8];
+  }
+
+  /// The end of the piece whose first chunk is at `first`, if one is there.
+  std::optional<Address> end_of_piece(Address first, Address limit) {
+    constexpr std::uint64_t kFencepost = kFencepostBytes | kPreviousInUse;
+    if ((word(first + kSizeOffset) & kSizeFlags) != kPreviousInUse) return std::nullopt;
+    for (Address chunk = first; chunk + kFencepostBytes <= limit;) {
+      if (chunk == top_) return top_end_;
+      const auto size_word = word(chunk + kSizeOffset);
+      if (size_word == kFencepost && chunk != first) {
+        const bool is_end = (chunk + 2 * kFencepostBytes) % kPageBytes == 0 &&
+                            chunk_bytes(word(chunk + kFencepostBytes + kSizeOffset)) == kFencepostBytes;
+        return is_end ? std::optional(chunk + 2 * kFencepostBytes) : std::nullopt;
+      }
+      const Bytes bytes = chunk_bytes(size_word);
+      if (bytes < kMinChunkBytes || bytes % kChunkAlign != 0 || bytes > limit - chunk)
+        return std::nullopt;
+      chunk += bytes;
+    }
+    return std::nullopt;
+  }
+
+  const MemoryReader& memory_;
+  Address top_;
+  Address top_end_;
+  Address cached_page_ = ~Address{0};
+  std::array<std::uint64_t, kPageBytes / 8> words_{};
+};
+
+/// Mappings that hold a chunk of the arena's bins, or its top, other than `known`.
+std::set<const Mapping*> mappings_of_bins(const MemoryReader& memory, const MallocLocation& location,
+                                          std::span<const Mapping> mappings, Address top,
+                                          const Mapping* known) {
+  std::array<Address, 2 * kBinCount> links{};
+  memory.read(location.arenas.front() + location.layout.bins, std::as_writable_bytes(std::span(links)));
+  std::set<const Mapping*> found{mapping_of(mappings, top)};
+  for (const auto link : links) found.insert(mapping_of(mappings, link));
+  found.erase(nullptr);
+  found.erase(known);
+  // An empty bin names itself: libc's own data is no piece.
+  std::erase_if(found, [](const Mapping* m) { return m->inode != 0 || !m->writable; });
+  return found;
+}
+
+}  // namespace
+
+std::vector<HeapSegment> find_main_pieces(const MemoryReader& memory, const MallocLocation& location,
+                                          std::span<const Mapping> mappings, Address top) {
+  const auto size_word = memory.read_value<std::uint64_t>(top + kSizeOffset);
+  if (!size_word || !location.sbrk_base) return {};
+  const Address base = *location.sbrk_base;
+  const Address top_end = top + chunk_bytes(*size_word);
+  const auto* first = mapping_of(mappings, base);
+  const auto* last = mapping_of(mappings, top);
+  const bool in_one_piece = last == nullptr || last == first || first == nullptr;
+  const auto system_bytes =
+      memory.read_value<Bytes>(location.arenas.front() + location.layout.system_mem).value_or(0);
+  if (in_one_piece && top_end > base && top_end - base >= system_bytes)
+    return top_end - base < kMostPieceBytes ? std::vector{piece(base, top_end)}
+                                            : std::vector<HeapSegment>{};
+  if (first == nullptr) return {};
+  std::vector<HeapSegment> pieces;
+  PieceFinder finder(memory, top, top_end);
+  const bool is_heap = first->path == "[heap]";
+  if (is_heap) pieces.push_back(piece(base, last == first ? top_end : first->range.end));
+  for (const auto* mapping :
+       mappings_of_bins(memory, location, mappings, top, is_heap ? first : nullptr))
+    finder.find_in(mapping->range, pieces);
+  std::sort(pieces.begin(), pieces.end(),
+            [](const auto& a, const auto& b) { return a.pages.begin < b.pages.begin; });
+  return pieces;
+}
+
+}  // namespace offheap
