@@ -16,6 +16,9 @@ constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kOwnStackBytes = 8u << 20;
 /// Frames larger than this are not followed on probed stacks.
 constexpr uint64_t kProbeBytes = 256 * 1024;
+/// Below the stack pointer and still intact, in signal handlers too. In an epilogue, rows still name
+/// the slots of registers that have been popped already.
+constexpr uint64_t kRedZoneBytes = 128;
 
 uint64_t thread_control_block() {
   uint64_t self;
@@ -52,7 +55,6 @@ StackWindow stack_window(uint64_t sp) {
 }
 
 bool window_reaches(StackWindow* window, uint64_t end) {
-  if (end <= window->low) return false;
   if (end <= window->high) return true;
   if (!window->is_probed || end - window->high > kProbeBytes) return false;
   while (window->high < end) {
@@ -63,7 +65,8 @@ bool window_reaches(StackWindow* window, uint64_t end) {
 }
 
 bool read_stack(StackWindow* window, uint64_t address, uint64_t* out) {
-  if (address < window->low || !window_reaches(window, address + sizeof(uint64_t))) return false;
+  if (address + kRedZoneBytes < window->low || !window_reaches(window, address + sizeof(uint64_t)))
+    return false;
   *out = stack_word(address);
   return true;
 }

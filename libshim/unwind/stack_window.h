@@ -20,10 +20,11 @@ struct StackWindow {
 /// signal stacks, coroutines) is known to its current page only, and probed further up as needed.
 StackWindow stack_window(uint64_t sp);
 
-/// Makes sure that [low, `end`) may be read, probing if the window allows it.
+/// Makes sure that [low, `end`) may be read, probing if the window allows it. An `end` below `low` is
+/// the caller's to refuse.
 bool window_reaches(StackWindow* window, uint64_t end);
 
-/// Reads one word; false, and `*out` untouched, where the window does not reach.
+/// Reads one word of the window or of the red zone below it; false, and `*out` untouched, where the window does not reach.
 bool read_stack(StackWindow* window, uint64_t address, uint64_t* out);
 
 /// A word that is known to lie in the window. Unaligned addresses are as good as others.

@@ -111,8 +111,6 @@ Step find_step(uint64_t pc, CacheKey key) {
   Step step;
   if (cached_step(second_place(key), &step)) return step;
   step = find_exact_step(pc - 1);
-  // A return address that no call made, like makecontext's, may be the first byte of its function.
-  if (step == special(kSpecialNoRows)) step = find_exact_step(pc);
   if (step != special(kSpecialNoModule)) remember(key, step);
   return step;
 }

@@ -70,16 +70,16 @@ bool apply_realigned(Walk* walk, Step step) {
   return true;
 }
 
-// Code without rows keeps a frame pointer more often than not; if the word above it is no code address
-// of a module, it did not.
+// Code without rows keeps a frame pointer more often than not; if no rows describe what the word above
+// it points to, it did not.
 bool apply_frame_pointer(Walk* walk) {
   uint64_t bp;
   uint64_t pc;
-  FoundObject object;
+  FrameRow row;
   if (walk->bp < walk->sp || walk->bp % 8 != 0) return false;
   if (!read_stack(&walk->window, walk->bp, &bp) || !read_stack(&walk->window, walk->bp + 8, &pc))
     return false;
-  if (!find_object(pc, &object)) return false;
+  if (find_row(pc - 1, &row) != RowStatus::kFound) return false;
   *walk = {pc, walk->bp + 16, bp, walk->window};
   return true;
 }

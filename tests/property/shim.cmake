@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The sampler and the unwinder, compiled into ordinary programs; libunwind is the oracle.
+find_library(OFFHEAP_LIBUNWIND unwind REQUIRED)
+# RTLD_NEXT and friends apart, these need nothing of the shim.
+add_library(shim_under_test STATIC
+  ${PROJECT_SOURCE_DIR}/libshim/sampling/direct_mappings.cc
+  ${PROJECT_SOURCE_DIR}/libshim/sampling/interval.cc
+  ${PROJECT_SOURCE_DIR}/libshim/sampling/live_samples.cc
+  ${PROJECT_SOURCE_DIR}/libshim/sampling/site_table.cc
+  ${PROJECT_SOURCE_DIR}/libshim/sampling/tags.cc
+  ${PROJECT_SOURCE_DIR}/libshim/unwind/expression.cc
+  ${PROJECT_SOURCE_DIR}/libshim/unwind/frame_row.cc
+  ${PROJECT_SOURCE_DIR}/libshim/unwind/modules.cc
+  ${PROJECT_SOURCE_DIR}/libshim/unwind/register_file.cc
+  ${PROJECT_SOURCE_DIR}/libshim/unwind/stack_window.cc
+  ${PROJECT_SOURCE_DIR}/libshim/unwind/step_cache.cc
+  ${PROJECT_SOURCE_DIR}/libshim/unwind/unwinder.cc)
+target_link_libraries(shim_under_test PUBLIC offheap_warnings offheap_sanitize)
+
+# One source, two frame sizes: the same code at the same place with other unwind rows.
+foreach(plugin shim_plugin shim_big_plugin)
+  add_library(${plugin} MODULE plugins/shim_plugin.cc)
+  target_compile_options(${plugin} PRIVATE -O2 -fomit-frame-pointer -fno-stack-protector)
+endforeach()
+target_compile_definitions(shim_plugin PRIVATE FRAME_BYTES=1000)
+target_compile_definitions(shim_big_plugin PRIVATE FRAME_BYTES=5000)
+add_library(shim_lazy_plugin MODULE plugins/shim_lazy_plugin.cc)
+target_link_options(shim_lazy_plugin PRIVATE -Wl,-z,lazy)
+
+foreach(test live_samples site_table direct_mappings interval unwinder unwinder_threads)
+  set(name shim_${test}_test)
+  add_executable(${name} ${name}.cc)
+  target_link_libraries(${name} PRIVATE shim_under_test GTest::gtest_main)
+  if(test MATCHES unwinder)
+    target_sources(${name} PRIVATE shim_oracle.cc)
+    target_link_libraries(${name} PRIVATE ${OFFHEAP_LIBUNWIND} ${CMAKE_DL_LIBS})
+    target_compile_definitions(${name} PRIVATE
+      SHIM_PLUGIN="$<TARGET_FILE:shim_plugin>"
+      SHIM_BIG_PLUGIN="$<TARGET_FILE:shim_big_plugin>"
+      SHIM_LAZY_PLUGIN="$<TARGET_FILE:shim_lazy_plugin>")
+    add_dependencies(${name} shim_plugin shim_big_plugin shim_lazy_plugin)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS property)
+endforeach()
