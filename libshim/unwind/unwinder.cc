@@ -236,6 +236,8 @@ __attribute__((noinline)) void unwind(Stack* out) {
   const Outcome outcome = follow(start, out);
   if (outcome == Outcome::kLost) out->incomplete = true;
   if (outcome == Outcome::kAnyRow) follow_any_row(from, out);
+  // The null return address that ends hand-made stacks is no frame.
+  if (out->count != 0 && out->frames[out->count - 1] == 0) out->count--;
 }
 
 }  // namespace shim

@@ -5,7 +5,8 @@
 // the program's own books for what is live.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <algorithm>
+#include <chrono>
 #include <numeric>
 #include <sstream>
 #include <thread>
@@ -124,6 +125,121 @@ INSTANTIATE_TEST_SUITE_P(All, HeapWorkload,
                                          "tcaches", "aligned", "mmapped", "untouched", "main_only",
                                          "mixed", "foreign_break", "blocked_break"),
                          [](const auto& param) { return std::string(param.param); });
+
+TEST(HeapThreads, EveryThreadHasItsArenaAndStack) {
+  Child child({HEAP_TARGET, "mixed", "3"});
+  ASSERT_NE(child.read_line(), "");
+  const auto process = Process::open(child.pid());
+  const auto memory = ProcessMemory::open(*process);
+  const auto mappings = process->read_smaps();
+  const auto stacks = find_thread_stacks(*process, *memory, *mappings);
+  ASSERT_TRUE(stacks.ok());
+  const auto tids = process->read_thread_ids();
+  ASSERT_EQ(tids->size(), 6U);
+  std::vector<std::uint32_t> with_stack;
+  for (const auto& stack : *stacks) {
+    if (stack.tid != 0) with_stack.push_back(stack.tid);
+    EXPECT_NE(stack.thread_pointer, 0U);
+    EXPECT_LE(stack.range.size(), Bytes{64} << 20);
+  }
+  std::sort(with_stack.begin(), with_stack.end());
+  EXPECT_EQ(with_stack, *tids);
+
+  std::vector<std::uint32_t> with_arena;
+  const auto report = read_heap(*process, *memory, *mappings);
+  for (const auto& arena : report.arenas) {
+    EXPECT_EQ(arena.threads.size(), arena.attached_threads) << "arena " << arena.index;
+    with_arena.insert(with_arena.end(), arena.threads.begin(), arena.threads.end());
+  }
+  std::sort(with_arena.begin(), with_arena.end());
+  EXPECT_EQ(with_arena, *tids);
+}
+
+TEST(HeapEstimate, WithoutPause_NothingIsStoppedAndItSaysSo) {
+  Child child({HEAP_TARGET, "mixed", "4"});
+  const auto said = parse(child.read_line());
+  const auto process = Process::open(child.pid());
+  const auto memory = ProcessMemory::open(*process);
+  const auto mappings = process->read_smaps();
+  const auto report = read_heap(*process, *memory, *mappings, false);
+  EXPECT_TRUE(report.estimate);
+  EXPECT_EQ(report.pause_ns, 0U);
+  const auto sum = totals(report);
+  // Fastbin chunks look as if they were in use; all else is exact in a process that stands still.
+  EXPECT_LE(sum.free, said.fordblks);
+  EXPECT_GT(static_cast<double>(sum.free), 0.9 * static_cast<double>(said.fordblks));
+  for (const auto& arena : report.arenas) EXPECT_EQ(arena.resident.sum(), arena.rss_bytes);
+}
+
+TEST(HeapChurn, ReadWhileAllThreadsAllocate_IsSoundAndHonest) {
+  Child child({HEAP_TARGET, "restless", "5"});
+  ASSERT_EQ(child.read_line(), "restless");
+  const auto process = Process::open(child.pid());
+  const auto memory = ProcessMemory::open(*process);
+  int consistent_count = 0;
+  int arena_count = 0;
+  for (int i = 0; i < 20; ++i) {
+    const auto mappings = process->read_smaps();
+    ASSERT_TRUE(mappings.ok());
+    const auto report = read_heap(*process, *memory, *mappings, i % 4 != 3);
+    ASSERT_TRUE(report.found);
+    for (const auto& arena : report.arenas) {
+      EXPECT_EQ(arena.resident.sum(), arena.rss_bytes);
+      ++arena_count;
+      consistent_count += arena.consistent ? 1 : 0;
+    }
+  }
+  EXPECT_GT(consistent_count * 10, arena_count * 8);
+  EXPECT_FALSE(process->exited());
+}
+
+TEST(HeapExit, TargetEndsWhileBeingRead_IsANormalOutcome) {
+  for (int i = 0; i < 20; ++i) {
+    Child child({HEAP_TARGET, "restless", "6"});
+    ASSERT_EQ(child.read_line(), "restless");
+    const auto process = Process::open(child.pid());
+    const auto memory = ProcessMemory::open(*process);
+    const auto mappings = process->read_smaps();
+    ASSERT_TRUE(mappings.ok());
+    std::thread end([&, i] {
+      std::this_thread::sleep_for(std::chrono::microseconds(300 * i));
+      ::kill(child.pid(), SIGKILL);
+    });
+    for (;;) {
+      const auto stacks = find_thread_stacks(*process, *memory, *mappings);
+      HeapReadOptions options;
+      if (stacks) options.threads = *stacks;
+      const auto report = read_glibc_heap(*process, *memory, *mappings, options);
+      if (report) continue;
+      EXPECT_EQ(report.error().what, process->exit_error().what);
+      EXPECT_TRUE(process->exited());
+      break;
+    }
+    end.join();
+  }
+}
+
+TEST(HeapSpeed, AGigabyte_StaysWithinItsBudgets) {
+  Child child({HEAP_TARGET, "gigabyte", "7"});
+  const auto said = parse(child.read_line());
+  const auto process = Process::open(child.pid());
+  const auto memory = ProcessMemory::open(*process);
+  const auto mappings = process->read_smaps();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto report = read_heap(*process, *memory, *mappings);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  EXPECT_EQ(totals(report).free, said.fordblks);
+  Bytes largest = 0;
+  for (const auto& arena : report.arenas) largest = std::max(largest, arena.rss_bytes);
+  const double pause_ms = static_cast<double>(report.pause_ns) / 1e6;
+  const double per_128_mb = pause_ms * 128e6 / static_cast<double>(largest);
+  RecordProperty("seconds", std::to_string(seconds.count()));
+  RecordProperty("pause_ms_per_128_mb", std::to_string(per_128_mb));
+  // The budgets are 1.5 s and 30 ms; twice that is allowed for, since a machine may be busy with
+  // others.
+  EXPECT_LT(seconds.count(), 3.0);
+  EXPECT_LT(per_128_mb, 60.0);
+}
 
 }  // namespace
 }  // namespace offheap

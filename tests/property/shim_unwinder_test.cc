@@ -286,7 +286,9 @@ inline __attribute__((always_inline)) void clear_trap_flag() {
                    : "memory", "cc");
 }
 
+// The flag is set and cleared with rsp out of step with the rows; alloca has the frame found by rbp.
 __attribute__((noinline)) void step_through(const std::function<void()>& work) {
+  *static_cast<volatile char*>(alloca(static_cast<size_t>(step_count) + 16)) = 1;
   set_trap_flag();
   work();
   clear_trap_flag();
