@@ -23,7 +23,7 @@ run() {
 finish() {
   if [ -n "$process" ]; then kill "$process" 2>/dev/null || true; fi
   if [ "${in_docker:-no}" = yes ]; then docker rm -f "$name" >/dev/null 2>&1 || true; fi
-  "$here/host.sh" stop "$work"
+  if [ "${started:-no}" = yes ]; then "$here/host.sh" stop "$work"; fi
 }
 trap finish EXIT
 
@@ -43,8 +43,12 @@ wait_for_growth() {
 }
 
 in_container() {
-  DOCKER_HOST=$("$here/host.sh" start "$work") || return 1
-  if [ -n "$DOCKER_HOST" ]; then export DOCKER_HOST; else unset DOCKER_HOST; fi
+  local before=${DOCKER_HOST:-} host
+  host=$("$here/host.sh" start "$work") || return 1
+  if [ "$host" != "$before" ]; then
+    started=yes
+    export DOCKER_HOST=$host
+  fi
   "$here/host.sh" base "$work" || return 1
   in_docker=yes
   say "An image with the two lines that preload libshim, and a container with 512 MB"

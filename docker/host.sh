@@ -8,7 +8,7 @@
 #                       DOCKER_HOST to use (empty = the default). Exit 77 with the reason where it cannot be.
 #   host.sh base DIR    the image offheap-base:bookworm (Debian with a Java runtime), made by debootstrap from
 #                       the mirror that this machine's apt already uses, and kept in DIR
-#   host.sh stop DIR    stops the daemon that `start` started, and no other
+#   host.sh stop DIR    stops the daemon that `start DIR` started, and no other
 set -euo pipefail
 
 readonly command=${1:?start, base or stop}
@@ -50,10 +50,6 @@ try_storage() {
 
 start() {
   command -v docker >/dev/null || impossible "the docker client is not installed (package docker.io)"
-  if own_pid >/dev/null; then
-    DOCKER_HOST=$(cat "$host_file")
-    export DOCKER_HOST
-  fi
   if answers; then
     echo "${DOCKER_HOST:-}"
     return

@@ -138,7 +138,18 @@ def recording_after_an_oom_kill(build):
     print(f"after the OOM kill: {report['verdicts'][0]['summary']}")
 
 
-TESTS = {"jvm": jvm_in_a_container, "oom": recording_after_an_oom_kill}
+def demo(build):
+    """What `make demo` shows: a container, its growth, and the leak by name."""
+    environment = {**os.environ, "OFFHEAP_DEMO_SECONDS": "10"}
+    done = subprocess.run([str(SOURCE / "docker" / "demo.sh"), str(build.directory)], capture_output=True, text=True,
+                          env=environment, stdin=subprocess.DEVNULL, timeout=300, check=False)
+    require(done.returncode == 0, f"demo.sh left with {done.returncode}\n{done.stdout}\n{done.stderr}")
+    for wanted in ("docker run", "leak", "deflateInit2_"):
+        require(wanted in done.stdout, f"the demo does not show {wanted!r}:\n{done.stdout}\n{done.stderr}")
+    print("the demo shows the leak")
+
+
+TESTS = {"jvm": jvm_in_a_container, "oom": recording_after_an_oom_kill, "demo": demo}
 
 
 def main():

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make build   the release build, in build/
+# make demo    a leaking JVM in a Docker container, explained from the host
+# make test    everything that is tested: style, both compilers, sanitizers, every suite
+# make bench   the table of costs
+# make format  clang-format over the sources
+#
+# demo and test install what .packages lists (Debian 12, as root or with sudo) unless it is there already.
+SHELL := /bin/bash
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+JOBS ?= $(shell nproc)
+SOURCES = git ls-files '*.h' '*.c' '*.cc'
+TIDY_SOURCES = git ls-files 'tools/*.cc'
+APT = DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300
+
+.PHONY: build demo test bench format clean packages-all packages-demo \
+  lint format-check tidy test-clang test-sanitized
+
+# The words of .packages that $(1) wants and that are not installed.
+missing = $(shell awk '!/^\#/ && NF == 1 {print $$1} !/^\#/ && NF == 2 && $$1 == "$(1)" {print $$2}' .packages | \
+  while read -r name; do dpkg-query -W -f '$${Status}' "$$name" 2>/dev/null | grep -q ' installed' || echo "$$name"; done)
+define install
+@missing="$(call missing,$(1))"; if [ -n "$$missing" ]; then \
+  echo "installing: $$missing"; \
+  $(SUDO) env $(APT) update -qq && \
+  $(SUDO) env $(APT) install -y -qq --no-install-recommends $$missing >/dev/null; \
+fi
+endef
+
+build:
+	cmake --preset gcc
+	cmake --build --preset gcc -j $(JOBS)
+
+packages-demo:
+	$(call install,demo)
+
+packages-all:
+	$(call install,test)
+
+demo: packages-demo
+	cmake --preset gcc >/dev/null
+	cmake --build --preset gcc -j $(JOBS) --target libshim offheap
+	docker/demo.sh build
+
+# The longest suite last, so that its closing lines end the output.
+test: packages-all
+	$(MAKE) format-check
+	$(MAKE) build
+	$(MAKE) tidy
+	$(MAKE) test-clang
+	$(MAKE) test-sanitized
+	ctest --preset gcc -j $(JOBS)
+
+test-clang:
+	cmake --preset clang
+	cmake --build --preset clang -j $(JOBS)
+	ctest --preset clang -j $(JOBS)
+
+test-sanitized:
+	cmake --preset asan-ubsan
+	cmake --build --preset asan-ubsan -j $(JOBS)
+	ctest --preset asan-ubsan -j $(JOBS)
+
+lint: format-check tidy
+
+format-check:
+	$(SOURCES) | xargs clang-format --dry-run -Werror
+
+tidy:
+	$(TIDY_SOURCES) | xargs -P $(JOBS) -n 4 clang-tidy -p build --quiet 2>/dev/null
+
+bench: build
+	python3 bench/run.py --build build
+
+format:
+	$(SOURCES) | xargs clang-format -i
+
+clean:
+	rm -rf build build-*
