@@ -9,12 +9,11 @@
 #include <unistd.h>
 
 #include "backends/answers.h"
+#include "backends/glibc.h"
 #include "backends/jemalloc_control.h"
 #include "backends/table.h"
 #include "backends/tcmalloc_extension.h"
 #include "backends/text.h"
-
-extern "C" void* __libc_malloc(size_t) noexcept;
 
 namespace backends {
 
@@ -206,7 +205,7 @@ const Backend* initialise_foreign(void* handle) {
   void* found = dlsym(handle, "malloc");
   void* found_free = dlsym(handle, "free");
   if (found == nullptr || found_free == nullptr) return nullptr;
-  if (found == reinterpret_cast<void*>(__libc_malloc)) return initialise_glibc();
+  if (glibc::holds(found)) return initialise_glibc();
 
   Module module(handle, found);
   g_backend = {};

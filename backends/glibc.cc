@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// glibc's malloc through its __libc_* names, which libc.so.6 exports and nothing interposes: no dlsym
-// on the way of a block. For posix_memalign and aligned_alloc glibc has no such names; they are written
-// over __libc_memalign as glibc's malloc.c has them.
+// glibc's malloc through its __libc_* names, without dlsym: the dynamic linker has them bound before
+// the first allocation. Some allocators (tcmalloc, mimalloc) define those names too; where one of them
+// is loaded, libc.so.6 itself is asked. For posix_memalign and aligned_alloc glibc has no such names;
+// they are written over __libc_memalign as glibc's malloc.c has them.
 #include "backends/glibc.h"
 
 #include <dlfcn.h>
@@ -39,6 +40,14 @@ void* function(const char* name) {
   return libc != nullptr ? dlsym(libc, name) : nullptr;
 }
 
+bool holds(const void* address) {
+  Dl_info ours;
+  Dl_info asked;
+  // A name that no allocator takes.
+  return dladdr(reinterpret_cast<const void*>(gnu_get_libc_version), &ours) != 0 &&
+         dladdr(address, &asked) != 0 && ours.dli_fbase == asked.dli_fbase;
+}
+
 int mallopt(int parameter, int value) {
   auto* real = reinterpret_cast<int (*)(int, int)>(function("mallopt"));
   return real != nullptr ? real(parameter, value) : 0;
@@ -54,12 +63,14 @@ int minor_version() {
 
 namespace {
 
+extern constinit Backend g_backend;
+
 bool is_power_of_two(size_t number) { return number != 0 && (number & (number - 1)) == 0; }
 
 /// Source: glibc 2.36 malloc/malloc.c, __posix_memalign.
 int posix_memalign(void** out, size_t alignment, size_t size) {
   if (alignment % sizeof(void*) != 0 || !is_power_of_two(alignment)) return EINVAL;
-  void* block = __libc_memalign(alignment, size);
+  void* block = g_backend.memalign(alignment, size);
   if (block == nullptr) return ENOMEM;
   *out = block;
   return 0;
@@ -67,7 +78,7 @@ int posix_memalign(void** out, size_t alignment, size_t size) {
 
 /// Since glibc 2.38; before that aligned_alloc is memalign.
 void* strict_aligned_alloc(size_t alignment, size_t size) {
-  if (is_power_of_two(alignment)) return __libc_memalign(alignment, size);
+  if (is_power_of_two(alignment)) return g_backend.memalign(alignment, size);
   errno = EINVAL;
   return nullptr;
 }
@@ -150,11 +161,27 @@ constinit Backend g_backend = {
     .good_size = nullptr,
 };
 
+template <typename Function>
+void take(Function** out, const char* name) {
+  if (void* address = glibc::function(name)) *out = reinterpret_cast<Function*>(address);
+}
+
+void take_from_libc_itself() {
+  take(&g_backend.malloc, "__libc_malloc");
+  take(&g_backend.free, "__libc_free");
+  take(&g_backend.calloc, "__libc_calloc");
+  take(&g_backend.realloc, "__libc_realloc");
+  take(&g_backend.memalign, "__libc_memalign");
+  take(&g_backend.valloc, "__libc_valloc");
+  take(&g_backend.pvalloc, "__libc_pvalloc");
+}
+
 }  // namespace
 
 const Backend* initialise_glibc() {
   Text(g_name, sizeof g_name) << "glibc " << gnu_get_libc_version();
-  if (glibc::minor_version() >= 38) g_backend.aligned_alloc = strict_aligned_alloc;
+  if (!glibc::holds(reinterpret_cast<const void*>(__libc_malloc))) take_from_libc_itself();
+  g_backend.aligned_alloc = glibc::minor_version() >= 38 ? strict_aligned_alloc : g_backend.memalign;
   return &g_backend;
 }
 

@@ -9,6 +9,9 @@ namespace backends::glibc {
 /// Thread: any. Signal: unsafe.
 void* function(const char* name);
 
+/// Whether `address` lies in libc.so.6.
+bool holds(const void* address);
+
 /// `mallopt` of glibc: 1 when it was set, 0 when not.
 int mallopt(int parameter, int value);
 
