@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parent's sum stays exact while it forks and vforks children that allocate and free. (A child of
-// _Fork or of a raw clone, of which no handler is told, counts with its parent up to its first slow
-// path.) env: OFFHEAP_SAMPLE=4K expect: no byte lost
+// _Fork or of a raw clone, of which no handler is told, counts with its parent at first.)
+// env: OFFHEAP_SAMPLE=4K
+// expect: no byte lost
 #include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls that fail, for any reason, change no counter. (operator new is another matter: the exception that
-// libstdc++ throws is allocated.)
+// Calls that fail, for any reason, change no counter. (operator new is another matter: the exception
+// that libstdc++ throws is allocated.)
 // expect: unchanged
 #include <malloc.h>
 #include <sys/resource.h>
