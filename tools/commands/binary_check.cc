@@ -41,7 +41,9 @@ class MappedFile {
 
   [[nodiscard]] bool ok() const { return data_ != MAP_FAILED; }
   [[nodiscard]] const struct stat& status() const { return status_; }
-  [[nodiscard]] std::string_view text() const { return {static_cast<const char*>(data_), ok() ? size_ : 0}; }
+  [[nodiscard]] std::string_view text() const {
+    return {static_cast<const char*>(data_), ok() ? size_ : 0};
+  }
 
   /// The T at `offset`, or nothing when it does not lie inside the file.
   template <typename T>
@@ -100,9 +102,10 @@ void read_dynamic_symbols(const MappedFile& file, const Elf64_Ehdr& header, Bina
 /// execve sets AT_SECURE when it changes the caller's ids or grants capabilities.
 bool gains_rights(const std::string& path, const struct stat& status) {
   const bool other_user = (status.st_mode & S_ISUID) != 0 && status.st_uid != ::getuid();
-  const bool other_group = (status.st_mode & S_ISGID) != 0 && (status.st_mode & S_IXGRP) != 0 &&
-                           status.st_gid != ::getgid();
-  const bool capabilities = ::getuid() != 0 && ::getxattr(path.c_str(), "security.capability", nullptr, 0) > 0;
+  const bool other_group =
+      (status.st_mode & S_ISGID) != 0 && (status.st_mode & S_IXGRP) != 0 && status.st_gid != ::getgid();
+  const bool capabilities =
+      ::getuid() != 0 && ::getxattr(path.c_str(), "security.capability", nullptr, 0) > 0;
   return other_user || other_group || capabilities;
 }
 
@@ -117,8 +120,7 @@ std::string script_interpreter(std::string_view text) {
 void read_elf(const MappedFile& file, BinaryFacts& facts) {
   Elf64_Ehdr header{};
   facts.elf = file.get(0, header) && std::memcmp(header.e_ident, ELFMAG, SELFMAG) == 0;
-  facts.x86_64 =
-      facts.elf && header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_machine == EM_X86_64;
+  facts.x86_64 = facts.elf && header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_machine == EM_X86_64;
   if (!facts.x86_64) return;
   read_interpreter(file, header, facts);
   read_dynamic_symbols(file, header, facts);
@@ -179,8 +181,9 @@ Result<bool> preload_works(const BinaryFacts& facts) {
                  "use an image with glibc, or `offheap explain PID` without a recording"};
   }
   if (facts.gains_rights) {
-    return Error{ErrorCode::kUsage, "the program is setuid, setgid or has capabilities: ld.so ignores LD_PRELOAD",
-                 where, "run a copy without these rights, or start it as the user that it becomes"};
+    return Error{ErrorCode::kUsage,
+                 "the program is setuid, setgid or has capabilities: ld.so ignores LD_PRELOAD", where,
+                 "run a copy without these rights, or start it as the user that it becomes"};
   }
   return true;
 }

@@ -14,8 +14,8 @@ struct BinaryFacts {
   std::string path;
   std::string script_interpreter;  ///< of "#!": the facts below are then of this file
   bool elf = false;
-  bool x86_64 = false;         ///< 64-bit little-endian x86-64, as libshim.so is
-  bool is_static = false;      ///< no PT_INTERP and no ld.so by another way: the preload has no effect
+  bool x86_64 = false;     ///< 64-bit little-endian x86-64, as libshim.so is
+  bool is_static = false;  ///< no PT_INTERP and no ld.so by another way: the preload has no effect
   bool musl = false;
   bool exports_malloc = false;  ///< its own malloc comes before any preload in symbol lookup
   bool gains_rights = false;    ///< setuid, setgid or file capabilities would set AT_SECURE for us

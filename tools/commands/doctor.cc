@@ -64,7 +64,8 @@ class Examination {
 
  private:
   void add(std::string name, bool ok, std::string detail, std::string remedy = {}) {
-    report_.checks.push_back({std::move(name), ok, std::move(detail), ok ? std::string{} : std::move(remedy)});
+    report_.checks.push_back(
+        {std::move(name), ok, std::move(detail), ok ? std::string{} : std::move(remedy)});
   }
 
   [[nodiscard]] std::string environment(const std::string& name) const {
@@ -77,7 +78,8 @@ class Examination {
     entry_ = shim_entry(preload);
     add("LD_PRELOAD names libshim.so", !entry_.empty(),
         preload.empty() ? "LD_PRELOAD was not set when the program started" : "LD_PRELOAD=" + preload,
-        "start it with `offheap run -- CMD`; sudo, su, systemd and supervisors drop the variable: set it where "
+        "start it with `offheap run -- CMD`; sudo, su, systemd and supervisors drop the variable: set "
+        "it where "
         "the program itself is started");
     return !entry_.empty();
   }
@@ -85,14 +87,17 @@ class Examination {
   void check_file() {
     // A path without a slash is searched by ld.so; only a full one can be checked.
     if (entry_.find('/') == std::string::npos) return;
-    const std::string path = fmt::format("/proc/{}/root{}{}", process_.pid(), entry_.starts_with('/') ? "" : "/", entry_);
+    const std::string path =
+        fmt::format("/proc/{}/root{}{}", process_.pid(), entry_.starts_with('/') ? "" : "/", entry_);
     std::error_code problem;
     const bool exists = std::filesystem::exists(path, problem);
     add("the file is visible to the target", exists, entry_,
-        "copy libshim.so into the image, or mount it there: the path is looked up inside the container");
+        "copy libshim.so into the image, or mount it there: the path is looked up inside the "
+        "container");
     if (!exists) return;
     const auto facts = inspect_binary(path);
-    add("the file is for x86-64", facts && facts->x86_64, entry_, "use a libshim.so of the target's architecture");
+    add("the file is for x86-64", facts && facts->x86_64, entry_,
+        "use a libshim.so of the target's architecture");
   }
 
   void check_executable() {
@@ -101,22 +106,26 @@ class Examination {
       add("the executable can be read", false, facts.error().what, "run as root");
       return;
     }
-    add("the program is dynamically linked", !facts->is_static, facts->is_static ? "no interpreter" : facts->interpreter,
+    add("the program is dynamically linked", !facts->is_static,
+        facts->is_static ? "no interpreter" : facts->interpreter,
         "a static program ignores LD_PRELOAD: link it dynamically, or explain it without a recording");
-    add("the program runs on glibc", !facts->musl, facts->interpreter, "libshim.so needs glibc: use such an image");
+    add("the program runs on glibc", !facts->musl, facts->interpreter,
+        "libshim.so needs glibc: use such an image");
     add("the program is for x86-64", facts->x86_64, facts->x86_64 ? "x86-64" : "another architecture",
         "libshim.so is for x86-64 only");
     own_malloc_ = facts->exports_malloc;
     add("the program has no malloc of its own", !own_malloc_,
         own_malloc_ ? "its executable exports malloc" : "malloc comes from a library",
-        "an executable's own malloc comes before any preload: build it without, or read its allocator's statistics");
+        "an executable's own malloc comes before any preload: build it without, or read its "
+        "allocator's statistics");
   }
 
   void check_secure() {
     const auto found = auxv_.find(AT_SECURE);
     if (found == auxv_.end()) return;
     add("ld.so obeys LD_PRELOAD (AT_SECURE is 0)", found->second == 0,
-        found->second == 0 ? "not setuid, no new capabilities" : "the program gained rights when it started",
+        found->second == 0 ? "not setuid, no new capabilities"
+                           : "the program gained rights when it started",
         "setuid, setgid and file capabilities make ld.so ignore LD_PRELOAD: run it without them");
   }
 
@@ -128,7 +137,8 @@ class Examination {
     if (auto name = process_.read_comm()) comm = *name;
     if (auto path = process_.read_exe()) executable = std::string(base_name(*path));
     const bool chosen = matches_any_pattern(only, comm) || matches_any_pattern(only, executable);
-    add("OFFHEAP_ONLY includes this program", chosen, fmt::format("OFFHEAP_ONLY={}, {} ({})", only, executable, comm),
+    add("OFFHEAP_ONLY includes this program", chosen,
+        fmt::format("OFFHEAP_ONLY={}, {} ({})", only, executable, comm),
         "add a pattern that matches its name");
   }
 
@@ -150,15 +160,19 @@ class Examination {
     const auto snapshot = read_live_recording(*memory, mappings_);
     if (!snapshot) {
       add("a recording is present", false, snapshot.error().what,
-          "libshim.so without a recording is dormant: see OFFHEAP_ONLY, or set OFFHEAP_VERBOSE=1 and restart");
+          "libshim.so without a recording is dormant: see OFFHEAP_ONLY, or set OFFHEAP_VERBOSE=1 and "
+          "restart");
       return;
     }
-    add("a recording is present", true, fmt::format("backend {}, {} allocations counted", snapshot->backend_name,
-                                                   snapshot->allocated_count));
+    add("a recording is present", true,
+        fmt::format("backend {}, {} allocations counted", snapshot->backend_name,
+                    snapshot->allocated_count));
     const bool bypassed = (snapshot->flags & recording::kFlagBypassed) != 0;
     add("the program's allocations pass through the shim", !bypassed && snapshot->allocated_count > 0,
-        bypassed ? "bypassed: " + snapshot->backend_name : fmt::format("{} threads seen", snapshot->threads.size()),
-        "the program uses an allocator that the shim cannot stand in front of; its mmaps are recorded all the same");
+        bypassed ? "bypassed: " + snapshot->backend_name
+                 : fmt::format("{} threads seen", snapshot->threads.size()),
+        "the program uses an allocator that the shim cannot stand in front of; its mmaps are recorded "
+        "all the same");
     report_.works = !bypassed && snapshot->allocated_count > 0;
   }
 
@@ -167,8 +181,10 @@ class Examination {
       report_.verdict = "the preload works";
       return;
     }
-    const auto cause = std::find_if(report_.checks.begin(), report_.checks.end(), [](const DoctorCheck& c) { return !c.ok; });
-    report_.verdict = "the preload does not work: " + (cause == report_.checks.end() ? "unknown" : cause->detail);
+    const auto cause = std::find_if(report_.checks.begin(), report_.checks.end(),
+                                    [](const DoctorCheck& c) { return !c.ok; });
+    report_.verdict =
+        "the preload does not work: " + (cause == report_.checks.end() ? "unknown" : cause->detail);
   }
 
   const Process& process_;

@@ -25,18 +25,20 @@ Result<bool> prepare_record_directory(const std::string& directory) {
   std::error_code problem;
   std::filesystem::create_directories(directory, problem);
   if (problem || ::access(directory.c_str(), W_OK) != 0) {
-    return Error{ErrorCode::kUsage, "cannot write recordings", directory, "name a directory that you may write to"};
+    return Error{ErrorCode::kUsage, "cannot write recordings", directory,
+                 "name a directory that you may write to"};
   }
   return true;
 }
 
 void warn_of_own_malloc(const BinaryFacts& facts) {
   if (!facts.exports_malloc) return;
-  std::fputs(fmt::format("offheap: {} brings its own malloc, which comes before any preload: its mmaps are "
-                         "recorded, its blocks are not\n",
-                         facts.path)
-                 .c_str(),
-             stderr);
+  std::fputs(
+      fmt::format("offheap: {} brings its own malloc, which comes before any preload: its mmaps are "
+                  "recorded, its blocks are not\n",
+                  facts.path)
+          .c_str(),
+      stderr);
 }
 
 }  // namespace
@@ -57,8 +59,8 @@ Result<std::string> find_libshim() {
     auto path = std::filesystem::canonical(candidate, problem);
     if (!problem && std::filesystem::is_regular_file(path, problem)) {
       if (path.string().find_first_of(": ") == std::string::npos) return path.string();
-      return Error{ErrorCode::kUsage, "LD_PRELOAD cannot hold a path with a blank or a colon", path.string(),
-                   "copy libshim.so elsewhere and set OFFHEAP_LIBSHIM"};
+      return Error{ErrorCode::kUsage, "LD_PRELOAD cannot hold a path with a blank or a colon",
+                   path.string(), "copy libshim.so elsewhere and set OFFHEAP_LIBSHIM"};
     }
     tried += (tried.empty() ? "" : ", ") + candidate.string();
   }
@@ -85,7 +87,8 @@ Error run_command(const RunOptions& options) {
   if (const auto works = preload_works(*facts); !works) return works.error();
   const auto shim = find_libshim();
   if (!shim) return shim.error();
-  if (const auto ready = prepare_record_directory(options.record_directory); !ready) return ready.error();
+  if (const auto ready = prepare_record_directory(options.record_directory); !ready)
+    return ready.error();
   warn_of_own_malloc(*facts);
 
   ::setenv("LD_PRELOAD", preload_value(*shim, std::getenv("LD_PRELOAD")).c_str(), 1);
@@ -99,7 +102,8 @@ Error run_command(const RunOptions& options) {
   for (const std::string& word : options.command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   ::execv(program->c_str(), arguments.data());
-  return Error{ErrorCode::kUsage, fmt::format("cannot start the program: {}", std::strerror(errno)), *program, ""};
+  return Error{ErrorCode::kUsage, fmt::format("cannot start the program: {}", std::strerror(errno)),
+               *program, ""};
 }
 
 }  // namespace offheap

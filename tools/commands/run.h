@@ -11,7 +11,7 @@
 namespace offheap {
 
 struct RunOptions {
-  std::string backend;    ///< empty = leave to the environment
+  std::string backend;  ///< empty = leave to the environment
   std::string arena_max;
   std::string sample;
   std::string record_directory;

@@ -62,9 +62,11 @@ class Builder {
 
   void add_mapping(const Mapping& mapping) {
     ledger_.rss_bytes += mapping.rss_bytes;
+    ledger_.mapping_owners.push_back(Owner::kUnknown);
     if (mapping.rss_bytes == 0 && mapping.swap_bytes == 0) return;
     std::vector<Share> shares = split(mapping);
-    Owner biggest = shares.front().owner;
+    const Owner biggest = shares.front().owner;
+    ledger_.mapping_owners.back() = biggest;
     for (const Share& share : shares) {
       total(share.owner).rss_bytes += share.bytes;
       if (share.bytes > 0) add_detail(share);

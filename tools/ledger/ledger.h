@@ -60,6 +60,7 @@ struct Ledger {
   Bytes rss_bytes = 0;  ///< sum of Rss over all mappings
   std::array<OwnerTotal, kOwnerCount> owners{};
   std::vector<LedgerDetail> details;  ///< largest first
+  std::vector<Owner> mapping_owners;  ///< of each input mapping, its biggest
   bool jvm = false;                   ///< libjvm.so is mapped
   std::string foreign_allocator;      ///< "jemalloc", "tcmalloc", "mimalloc"; empty when none is mapped
   Bytes settled_bytes = 0;            ///< moved to make page counts meet smaps

@@ -38,7 +38,8 @@ struct SiteEvidence {
 struct PinEvidence {
   std::uint32_t arena = 0;
   PinningBlock block;
-  std::string place;  ///< of the sampled block at or nearest to it; empty when none lies near
+  std::string place;  ///< "allocated by f() < g()", from a sampled block at or near it; empty when none
+                      ///< lies near
 };
 
 struct Evidence {

@@ -24,10 +24,13 @@ struct Growers {
   double rate = 0;
 };
 
-Growers growing_sites(const Evidence& evidence, bool mapping) {
+/// Sites whose own growth is certain and whose survivors were born all over the windows. None can grow
+/// faster than the total does, so one that seems to is being replaced as fast as it is filled.
+Growers growing_sites(const Evidence& evidence, bool mapping, double total_rate) {
   Growers growers;
   for (const SiteEvidence& site : evidence.sites) {
     if (site.mapping != mapping || site.growth_low <= 0) continue;
+    if (total_rate > 0 && site.growth_bytes_per_second > kGrowthOfTotal * total_rate) continue;
     if (site.live_bytes < kLeakSiteBytes || !born_all_over(site)) continue;
     growers.sites.push_back(&site);
     growers.live_bytes += site.live_bytes;
@@ -110,6 +113,8 @@ Verdict make_leak(const Evidence& evidence, const Trend& live, const Growers& gr
   add_site_lines(growers, verdict);
   verdict.predicted_saving_bytes = resident_part(evidence, verdict.bytes);
   if (verdict.predicted_saving_bytes < verdict.bytes - verdict.bytes / 10) {
+    verdict.summary += fmt::format("; {} of it never touched",
+                                   format_bytes(verdict.bytes - verdict.predicted_saving_bytes));
     verdict.evidence.push_back(
         fmt::format("{} handed out, of which about {} resident: the rest was never touched, so RSS "
                     "grows less than the leak",
@@ -122,8 +127,12 @@ Verdict make_leak(const Evidence& evidence, const Trend& live, const Growers& gr
   return verdict;
 }
 
-/// Sites may grow inside a level total only as far as the total moves at all.
+/// Sites may grow inside a level total only as far as the total moves at all, and must do so beyond
+/// doubt: of many sites that only come and go, one in forty passes a 95 % interval.
 bool fits_inside(const Growers& growers, const Trend& live) {
+  for (const SiteEvidence* site : growers.sites) {
+    if (site->growth_low < kSureGrowthShare * site->growth_bytes_per_second) return false;
+  }
   const double grown = growers.rate * static_cast<double>(live.window_ns) / 1e9;
   return grown <= static_cast<double>(live.spread_bytes + kTrendNoiseBytes);
 }
@@ -159,8 +168,8 @@ std::string look_longer(const Evidence& evidence) {
 }
 
 void judge_leak(const Evidence& evidence, const Trend& live, Findings& findings) {
-  const Growers growers = growing_sites(evidence, false);
   const bool by_total = still_rising(live);
+  const Growers growers = growing_sites(evidence, false, by_total ? live.bytes_per_second : 0);
   const bool by_sites_alone = !growers.sites.empty() && is_level(live.shape) &&
                               fits_inside(growers, live) &&
                               growers.live_bytes >= finding_threshold(evidence);
@@ -174,7 +183,7 @@ void judge_leak(const Evidence& evidence, const Trend& live, Findings& findings)
 void judge_mmap_growth(const Evidence& evidence, Findings& findings) {
   const Trend trend = classify(evidence.direct_points);
   if (!still_rising(trend)) return;
-  const Growers growers = growing_sites(evidence, true);
+  const Growers growers = growing_sites(evidence, true, trend.bytes_per_second);
   Verdict verdict;
   verdict.kind = VerdictKind::kMmapGrowth;
   verdict.bytes = growers.sites.empty() ? trend.rise_bytes : growers.live_bytes;

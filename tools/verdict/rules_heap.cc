@@ -16,7 +16,11 @@ bool is_backend(const Evidence& evidence, std::string_view name) {
   return evidence.allocator.find(name) != std::string::npos;
 }
 
-bool is_glibc(const Evidence& evidence) { return evidence.heap && evidence.heap->found; }
+/// A process under another allocator has a glibc heap too, a small one; then the backend's figures
+/// count.
+bool is_glibc(const Evidence& evidence) {
+  return evidence.heap && evidence.heap->found && !evidence.backend;
+}
 
 /// Resident malloc bytes that only huge pages keep; judged there, not here.
 Bytes huge_part(const Evidence& evidence) {
@@ -48,11 +52,15 @@ void add_pin_lines(const Evidence& evidence, Verdict& verdict) {
   constexpr std::size_t kShown = 3;
   for (std::size_t i = 0; i < std::min(kShown, evidence.pins.size()); ++i) {
     const PinEvidence& pin = evidence.pins[i];
+    const std::string blocks = pin.block.block_count == 1
+                                   ? fmt::format("one {} block", pin.block.cached ? "cached" : "live")
+                                   : fmt::format("{} {} blocks", pin.block.block_count,
+                                                 pin.block.cached ? "cached" : "live or cached");
     verdict.evidence.push_back(
-        fmt::format("one {} block of {} at {:#x} in arena {} holds {}{}",
-                    pin.block.cached ? "cached" : "live", format_bytes(pin.block.usable_bytes),
-                    pin.block.address, pin.arena, format_bytes(pin.block.freed_if_gone_bytes),
-                    pin.place.empty() ? ", site not sampled" : "; allocated near: " + pin.place));
+        fmt::format("{} of {} at {:#x} in arena {} pin{} {}: free() alone cannot give it back{}",
+                    blocks, format_bytes(pin.block.usable_bytes), pin.block.address, pin.arena,
+                    pin.block.block_count == 1 ? "s" : "", format_bytes(pin.block.freed_if_gone_bytes),
+                    pin.place.empty() ? "" : "; " + pin.place));
   }
 }
 
@@ -112,9 +120,8 @@ std::string fragmentation_remedy(const Evidence& evidence) {
   const std::size_t arenas = evidence.heap ? evidence.heap->arenas.size() : 0;
   std::string text;
   if (!evidence.pins.empty() && !evidence.pins.front().place.empty()) {
-    text = "allocate what " + evidence.pins.front().place +
-           " makes before the short-lived blocks, or apart from "
-           "them; ";
+    text = "allocate the pinning blocks (" + evidence.pins.front().place +
+           ") before the short-lived ones, or apart from them; ";
   }
   if (arenas > 4) text += fmt::format("{} arenas: MALLOC_ARENA_MAX=2; ", arenas);
   return text + fmt::format("or another allocator: offheap run --backend {} -- CMD", other);

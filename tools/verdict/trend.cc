@@ -113,6 +113,7 @@ Trend classify(const std::vector<TrendPoint>& points) {
   trend.idle_ns = points.back().time_ns - points[end - 1].time_ns;
   if (end == 1 && points.size() >= kTrendMinPoints) {
     trend.window_ns = trend.idle_ns;
+    trend.window_end_ns = points.back().time_ns;
     std::fill(std::begin(trend.floors_bytes), std::end(trend.floors_bytes), points.front().value_bytes);
     if (trend.window_ns >= kTrendMinSpan_ns) trend.shape = Shape::kFlat;
     return trend;
@@ -123,6 +124,7 @@ Trend classify(const std::vector<TrendPoint>& points) {
   if (!windows.complete) return trend;
   std::copy(windows.floors.begin(), windows.floors.end(), trend.floors_bytes);
   trend.window_ns = windows.end_ns - windows.begin_ns;
+  trend.window_end_ns = windows.end_ns;
   trend.spread_bytes = windows.largest - windows.smallest;
   const double rise =
       static_cast<double>(windows.floors.back()) - static_cast<double>(windows.floors.front());

@@ -34,6 +34,7 @@ struct Trend {
   double bytes_per_second = 0;  ///< of the floors, over the windows
   Bytes rise_bytes = 0;         ///< last floor - first floor, 0 when falling
   Bytes spread_bytes = 0;       ///< largest - smallest value inside the windows
+  std::uint64_t window_end_ns = 0;
   std::uint64_t window_ns = 0;  ///< what the four windows span together
   Bytes floors_bytes[4] = {};
   std::uint64_t idle_ns = 0;  ///< at the end: how long the value did not move at all

@@ -54,6 +54,9 @@ inline constexpr double kLeakBirthShare = 0.08;  ///< each window of births hold
 inline constexpr Bytes kLeakSiteBytes = Bytes{256} << 10;
 inline constexpr double kMostOfGrowthShare =
     0.5;  ///< sites below this share of the growth do not explain it
+inline constexpr double kGrowthOfTotal = 1.5;  ///< a site cannot grow faster than this times the total
+inline constexpr double kSureGrowthShare =
+    0.5;  ///< low end of growth / growth, when the total is level
 // thread-stacks
 inline constexpr std::uint64_t kManyThreads = 64;
 inline constexpr double kManyStackShare = 0.20;

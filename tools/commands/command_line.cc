@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/command_line.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <string>
+
+#include "commands/doctor.h"
+#include "commands/documents.h"
+#include "commands/explain.h"
+#include "commands/fail_on.h"
+#include "commands/run.h"
+#include "render/diff.h"
+#include "render/json.h"
+#include "render/page.h"
+#include "render/sanitise.h"
+#include "render/text.h"
+
+namespace offheap {
+namespace {
+
+constexpr const char* kExamples =
+    "offheap says where a process's resident memory is, byte for byte, and why.\n"
+    "\n"
+    "  offheap explain 4711                        a running process, as it is, no restart\n"
+    "  offheap explain 4711 --for 30s              watch it: does anything grow?\n"
+    "  offheap run -- ./server --port 80           start under the shim: sites, exact counts\n"
+    "  offheap run --backend jemalloc -- ./server  the same on another allocator\n"
+    "  offheap explain 4711 --json --fail-on leak:10M   for scripts: exit status 1 on a finding\n"
+    "  offheap snapshot 4711 -o before.json; ...; offheap diff before.json after.json\n"
+    "  offheap doctor 4711                         did the preload take effect, and if not why\n"
+    "\n"
+    "Exit status: 0 done, 1 finding above --fail-on, 2 usage, 3 target cannot be read,\n"
+    "4 recording incompatible, 5 internal.\n";
+
+bool colours_wanted() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  return ::isatty(STDOUT_FILENO) == 1 && !(no_colour && *no_colour);
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+struct Asked {
+  ExplainOptions explain;
+  RunOptions run;
+  std::string watch;
+  std::vector<std::string> fail_on;
+  bool json = false;
+  bool no_pause = false;
+  int pid = 0;
+  std::string output;
+  std::string before;
+  std::string after;
+};
+
+Result<int> do_explain(Asked& asked) {
+  if (!asked.watch.empty()) {
+    const auto watch_ns = parse_duration_ns(asked.watch);
+    if (!watch_ns)
+      return Error{ErrorCode::kUsage, "no duration", asked.watch, "write 30s, 500ms, 2m or 1h"};
+    asked.explain.watch_ns = *watch_ns;
+  }
+  const auto limits = parse_fail_on(asked.fail_on);
+  if (!limits) return limits.error();
+  asked.explain.pause = !asked.no_pause;
+  const auto explanation = explain(asked.explain, nullptr);
+  if (!explanation) return explanation.error();
+  print(asked.json ? json_text(to_json(*explanation)) : render_text(*explanation, {colours_wanted()}));
+  return exceeds(explanation->verdicts, *limits) ? kExitFinding : 0;
+}
+
+Result<int> do_snapshot(const Asked& asked) {
+  const auto written = write_snapshot(asked.pid, asked.output, !asked.no_pause);
+  if (!written) return written.error();
+  return 0;
+}
+
+Result<int> do_diff(const Asked& asked) {
+  const auto before = load_document(asked.before);
+  if (!before) return before.error();
+  const auto after = load_document(asked.after);
+  if (!after) return after.error();
+  const auto diff = diff_json(*before, *after);
+  if (!diff) return diff.error();
+  print(asked.json ? json_text(*diff) : render_diff_text(*diff, {colours_wanted()}));
+  return 0;
+}
+
+std::string doctor_text(const DoctorReport& report) {
+  Page page(colours_wanted(), kTextColumns);
+  for (const DoctorCheck& check : report.checks) {
+    page.wrapped(check.ok ? "  ok      " : "  FAILED  ", check.name + ": " + check.detail);
+    if (!check.ok) page.wrapped("          remedy: ", check.remedy);
+  }
+  page.line(report.works ? page.green(sanitise(report.verdict)) : page.red(sanitise(report.verdict)));
+  return page.take();
+}
+
+Json doctor_json(const DoctorReport& report) {
+  Json json{{"schema", "offheap.doctor/1"}, {"works", report.works}, {"verdict", report.verdict}};
+  json["checks"] = Json::array();
+  for (const DoctorCheck& check : report.checks) {
+    json["checks"].push_back(
+        {{"name", check.name}, {"ok", check.ok}, {"detail", check.detail}, {"remedy", check.remedy}});
+  }
+  return json;
+}
+
+Result<int> do_doctor(const Asked& asked) {
+  const auto report = examine(asked.pid);
+  if (!report) return report.error();
+  print(asked.json ? json_text(doctor_json(*report)) : doctor_text(*report));
+  return report->works ? 0 : kExitFinding;
+}
+
+void add_run(CLI::App& app, Asked& asked) {
+  auto* command =
+      app.add_subcommand("run", "Start a program with the shim preloaded: run [OPTIONS] -- CMD...");
+  command->add_option("--backend", asked.run.backend,
+                      "next (default), glibc, tcmalloc, jemalloc or /path/to/lib.so");
+  command->add_option("--arena-max", asked.run.arena_max,
+                      "glibc arenas: a number, or auto (follows the CPU quota)");
+  command->add_option("--sample", asked.run.sample,
+                      "mean bytes between samples; adaptive when not given");
+  command->add_option("--record", asked.run.record_directory,
+                      "keep recordings as files in this directory: they survive a kill");
+  command->add_option("command", asked.run.command, "the program and its arguments")->required();
+  command->positionals_at_end();
+}
+
+void add_explain(CLI::App& app, Asked& asked) {
+  auto* command = app.add_subcommand("explain", "Where the memory of a process is, and why");
+  command->add_option("target", asked.explain.target, "a pid, or a recording")->required();
+  command->add_option("--for", asked.watch, "watch that long, to see growth: 30s, 2m");
+  command->add_flag("--no-pause", asked.no_pause,
+                    "never stop the target: the heap's figures are then an estimate");
+  command->add_flag("--json", asked.json, "schema offheap.explain/1");
+  command
+      ->add_option("--fail-on", asked.fail_on, "exit 1 on this verdict: kind[:bytes], kind may be any")
+      ->delimiter(',');
+  command->add_option("--sites", asked.explain.site_limit, "how many sites to show")
+      ->capture_default_str();
+}
+
+void add_documents(CLI::App& app, Asked& asked) {
+  auto* snapshot = app.add_subcommand("snapshot", "Write everything that is known to a file");
+  snapshot->add_option("pid", asked.pid, "a process id")->required()->check(CLI::PositiveNumber);
+  snapshot->add_option("-o,--output", asked.output, "the JSON file to write")->required();
+  snapshot->add_flag("--no-pause", asked.no_pause, "never stop the target");
+  auto* diff = app.add_subcommand("diff", "What grew between two snapshots or recordings");
+  diff->add_option("old", asked.before, "a snapshot or recording")->required();
+  diff->add_option("new", asked.after, "a later one")->required();
+  diff->add_flag("--json", asked.json, "schema offheap.diff/1");
+}
+
+void add_doctor(CLI::App& app, Asked& asked) {
+  auto* command = app.add_subcommand("doctor", "Did the preload take effect, and if not why");
+  command->add_option("pid", asked.pid, "a process id")->required()->check(CLI::PositiveNumber);
+  command->add_flag("--json", asked.json, "schema offheap.doctor/1");
+}
+
+Result<int> dispatch(const CLI::App& app, Asked& asked) {
+  const std::string name = app.get_subcommands().front()->get_name();
+  if (name == "run") return run_command(asked.run);
+  if (name == "explain") return do_explain(asked);
+  if (name == "snapshot") return do_snapshot(asked);
+  if (name == "diff") return do_diff(asked);
+  return do_doctor(asked);
+}
+
+}  // namespace
+
+Result<int> run_command_line(int argument_count, char** arguments) {
+  Asked asked;
+  CLI::App app(kExamples, "offheap");
+  app.set_version_flag("--version", std::string("offheap ") + OFFHEAP_VERSION);
+  app.require_subcommand(1);
+  add_explain(app, asked);
+  add_run(app, asked);
+  add_documents(app, asked);
+  add_doctor(app, asked);
+  try {
+    app.parse(argument_count, arguments);
+  } catch (const CLI::ParseError& problem) {
+    return app.exit(problem) == 0 ? 0 : static_cast<int>(ErrorCode::kUsage);
+  }
+  return dispatch(app, asked);
+}
+
+}  // namespace offheap

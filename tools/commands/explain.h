@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `offheap explain`: a pid or a recording in, an Explanation out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "commands/look.h"
+#include "render/explanation.h"
+
+namespace offheap {
+
+struct ExplainOptions {
+  std::string target;          ///< a pid, or the path of a recording
+  std::uint64_t watch_ns = 0;  ///< 0 = one look
+  bool pause = true;
+  std::size_t site_limit = 10;
+};
+
+/// Errors: kUsage when the target is neither a pid nor a file; as take_look() and
+/// read_recording_file(). `evidence_look` (may be null) receives the last look, for a snapshot's raw
+/// part.
+Result<Explanation> explain(const ExplainOptions& options, Look* evidence_look);
+
+/// "30s", "500ms", "2m", "1h", or seconds as a plain number.
+std::optional<std::uint64_t> parse_duration_ns(std::string_view text);
+
+/// "4096", "64K", "10M", "1.5G": bytes, binary units.
+std::optional<Bytes> parse_bytes(std::string_view text);
+
+/// The pid that `text` is; nothing when it is no number.
+std::optional<int> parse_pid(std::string_view text);
+
+}  // namespace offheap

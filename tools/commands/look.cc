@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/look.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+
+#include "glibc_heap/glibc_heap.h"
+#include "recording/reader.h"
+
+namespace offheap {
+namespace {
+
+/// Which module a recorded address lies in, by base name.
+class ModuleNames {
+ public:
+  explicit ModuleNames(const std::vector<RecordedModule>& modules) : modules_(modules) {}
+  [[nodiscard]] std::string_view of(Address address) const {
+    for (const RecordedModule& module : modules_) {
+      if (module.range.contains(address))
+        return std::string_view(module.path).substr(module.path.rfind('/') + 1);
+    }
+    return {};
+  }
+
+ private:
+  const std::vector<RecordedModule>& modules_;
+};
+
+/// Who really maps at this site: a JVM's or an allocator's own mmap is not the program's.
+Owner owner_of_site(const RecordedSite& site, const ModuleNames& modules) {
+  constexpr std::size_t kLeafFrames = 3;
+  for (std::size_t i = 0; i < std::min(kLeafFrames, site.frames.size()); ++i) {
+    const std::string_view module = modules.of(site.frames[i]);
+    if (module == "libjvm.so") return Owner::kJava;
+    if (!allocator_of_library(module).empty()) return Owner::kBackendRanges;
+  }
+  return Owner::kDirectMmaps;
+}
+
+void claim_recorded(const Snapshot& snapshot, std::vector<Claim>& claims) {
+  for (const Range& range : snapshot.backend_ranges) {
+    claims.push_back({range, Owner::kBackendRanges, snapshot.backend_name});
+  }
+  const ModuleNames modules(snapshot.modules);
+  std::map<std::uint32_t, Owner> owners;
+  for (const RecordedMapping& mapping : snapshot.mappings) {
+    auto [at, fresh] = owners.try_emplace(mapping.site, Owner::kDirectMmaps);
+    if (fresh && mapping.site < snapshot.sites.size()) {
+      at->second = owner_of_site(snapshot.sites[mapping.site], modules);
+    }
+    claims.push_back({mapping.range, at->second, "mapped by the program"});
+  }
+}
+
+std::vector<Claim> collect_claims(const Look& look) {
+  std::vector<Claim> claims;
+  if (look.heap) {
+    for (const ArenaReport& arena : look.heap->arenas) {
+      for (const Range& segment : arena.segments) {
+        claims.push_back({segment, Owner::kMallocArenas, fmt::format("arena {}", arena.index)});
+      }
+    }
+  }
+  std::map<std::uint32_t, std::string> names;
+  for (const ThreadName& thread : look.threads) names[thread.tid] = thread.name;
+  for (const ThreadStack& stack : look.stacks) {
+    claims.push_back({stack.range, Owner::kThreadStacks,
+                      stack.tid == 0 ? "dead threads, kept by glibc" : names[stack.tid]});
+  }
+  if (look.heap) {
+    for (const MmappedChunk& chunk : look.heap->mmapped) {
+      claims.push_back({chunk.range, Owner::kMallocMmapped, "mmapped blocks"});
+    }
+  }
+  if (look.snapshot) claim_recorded(*look.snapshot, claims);
+  return claims;
+}
+
+/// What mmapped blocks cannot be in: scanned memory that has an owner already.
+std::vector<Range> ranges_of_others(const Look& look) {
+  std::vector<Range> ranges;
+  for (const ThreadStack& stack : look.stacks) ranges.push_back(stack.range);
+  if (look.snapshot) {
+    for (const Range& range : look.snapshot->backend_ranges) ranges.push_back(range);
+  }
+  return ranges;
+}
+
+/// Only a failure that ends the whole look: an exit. Others leave a note.
+std::optional<Error> read_heap(const Process& process, const MemoryReader& memory,
+                               const LookOptions& options, Look& look) {
+  const auto exclude = ranges_of_others(look);
+  HeapReadOptions heap_options;
+  heap_options.pause = options.pause;
+  heap_options.exclude = exclude;
+  heap_options.threads = look.stacks;
+  auto heap = read_glibc_heap(process, memory, look.mappings, heap_options);
+  if (!heap && process.exited()) return process.exit_error();
+  if (!heap) {
+    look.notes.push_back(
+        fmt::format("the heap was not read: {} ({})", heap.error().what, heap.error().remedy));
+  } else if (heap->found) {
+    look.heap = std::move(*heap);
+  }
+  return {};
+}
+
+void read_parts(const Process& process, const MemoryReader& memory, Look& look) {
+  if (auto threads = process.read_threads()) look.threads = std::move(*threads);
+  if (auto stacks = find_thread_stacks(process, memory, look.mappings))
+    look.stacks = std::move(*stacks);
+  if (find_recording(look.mappings)) {
+    auto snapshot = read_live_recording(memory, look.mappings);
+    if (snapshot) {
+      look.snapshot = std::move(*snapshot);
+    } else {
+      look.notes.push_back(fmt::format("the recording was not read: {}", snapshot.error().what));
+    }
+  }
+  if (auto cgroup = read_cgroup(process.pid())) look.cgroup = std::move(*cgroup);
+}
+
+}  // namespace
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+Result<Look> take_look(const Process& process, const LookOptions& options) {
+  Look look;
+  const auto memory = ProcessMemory::open(process);
+  if (!memory) return memory.error();
+  auto mappings = process.read_smaps();
+  if (!mappings) return mappings.error();
+  look.mappings = std::move(*mappings);
+  look.time_ns = monotonic_ns();
+  read_parts(process, *memory, look);
+  if (options.heap) {
+    if (auto error = read_heap(process, *memory, options, look)) return *error;
+  }
+  LedgerInput input;
+  input.mappings = look.mappings;
+  input.claims = collect_claims(look);
+  if (const Mapping* recording = find_recording(look.mappings)) input.recording_path = recording->path;
+  if (auto mounts = process.read("mountinfo")) input.tmpfs_devices = parse_tmpfs_devices(*mounts);
+  look.ledger = build_ledger(input, *memory);
+  look.huge_zero_bytes = measure_huge_zeros(look.mappings, look.ledger, *memory);
+  if (process.exited()) return process.exit_error();
+  return look;
+}
+
+}  // namespace offheap

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One look at a living process: everything that is read from it at one time, before any conclusion.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cgroup/cgroup.h"
+#include "glibc_heap/heap_report.h"
+#include "ledger/ledger.h"
+#include "procfs/process.h"
+#include "procfs/process_memory.h"
+#include "procfs/thread_stacks.h"
+#include "recording/snapshot.h"
+
+namespace offheap {
+
+struct LookOptions {
+  bool pause = true;
+  bool heap = true;  ///< false: leave the heap alone, counters and mappings only
+};
+
+struct Look {
+  std::uint64_t time_ns = 0;  ///< CLOCK_MONOTONIC
+  std::vector<Mapping> mappings;
+  Ledger ledger;
+  std::optional<HeapReport> heap;
+  std::vector<ThreadStack> stacks;
+  std::vector<ThreadName> threads;
+  std::optional<Snapshot> snapshot;
+  std::optional<Cgroup> cgroup;
+  std::array<Bytes, kOwnerCount> huge_zero_bytes{};
+  std::vector<std::string> notes;
+};
+
+/// Reads `process` once.
+///
+/// Errors: kUnreadable when its mappings or memory cannot be read, or it exits meanwhile; a part that
+///         cannot be read for another reason is left out and noted.
+Result<Look> take_look(const Process& process, const LookOptions& options);
+
+std::uint64_t monotonic_ns();
+
+/// Bytes of transparent huge pages whose 4 KiB parts are all zero, by owner: estimated from an even
+/// sample of fully resident 2 MiB units. Java heap is left out: it is zeroed ahead of use.
+std::array<Bytes, kOwnerCount> measure_huge_zeros(const std::vector<Mapping>& mappings,
+                                                  const Ledger& ledger, const MemoryReader& memory);
+
+}  // namespace offheap
