@@ -33,7 +33,7 @@ enum class Outcome { kStepped, kRoot, kLost, kAnyRow };
 bool is_own(uint64_t pc) { return pc - own_begin < own_bytes; }
 
 // False when there is no room left.
-inline bool append(Stack* out, uint64_t pc) {
+bool append(Stack* out, uint64_t pc) {
   if (is_own(pc)) return true;
   if (out->count == recording::kMaxFrames) {
     out->truncated = true;
@@ -45,12 +45,10 @@ inline bool append(Stack* out, uint64_t pc) {
 
 // False when the CFA is not above the last one or cannot be read. A saved rbp lies at most 63 words
 // below the CFA: on this stack, above or just under the frame.
-inline bool apply_common(Walk* walk, Step step) {
+bool apply_common(Walk* walk, Step step) {
   const uint64_t cfa = ((step & kStepFromRbp) != 0 ? walk->bp : walk->sp) + step_offset(step);
   if (cfa <= walk->sp) return false;
-  if (cfa > walk->window.high && !window_reaches(&walk->window, cfa)) [[unlikely]] {
-    return false;
-  }
+  if (!window_reaches(&walk->window, cfa)) return false;
   const uint32_t slot = step_slot(step);
   if (slot != 0) walk->bp = stack_word(cfa - slot * 8);
   walk->pc = stack_word(cfa - 8);
@@ -141,31 +139,69 @@ Outcome apply_through_signal(Walk* walk, Stack* out) {
   return apply(walk, step, out);
 }
 
-__attribute__((noinline)) Outcome step_uncommon(Walk* walk, Step step, Stack* out, uint32_t* signals) {
+Outcome step_uncommon(Walk* walk, Step step, Stack* out, uint32_t* signals) {
   if (step != make_step(kStepSpecial, 0, kSpecialSignal)) return apply(walk, step, out);
   if (++*signals > kNestedSignals) return Outcome::kLost;
   return apply_through_signal(walk, out);
 }
 
-Outcome follow(Walk walk, Stack* out) {
+// Goes as far as remembered steps within the known part of the stack lead, with everything in
+// registers. The walk then stands at a frame that has been reported, and `*last` leads on from there.
+// False when there was no room to report it.
+inline __attribute__((always_inline)) bool follow_common(Walk* walk, Stack* out, uint64_t generation,
+                                                         Step* last) {
+  uint64_t pc = walk->pc;
+  uint64_t sp = walk->sp;
+  uint64_t bp = walk->bp;
+  const uint64_t high = walk->window.high;
+  const uint64_t skipped_begin = own_begin;
+  const uint64_t skipped_bytes = own_bytes;
+  uint64_t* frame = out->frames + out->count;
+  uint64_t* const end = out->frames + recording::kMaxFrames;
+  Step step;
+  for (;;) {
+    if (pc - skipped_begin >= skipped_bytes) {
+      if (frame == end) [[unlikely]] {
+        out->count = recording::kMaxFrames;
+        return false;
+      }
+      *frame++ = pc;
+    }
+    const CacheKey key = cache_key(pc, generation);
+    if (!cached_step(key, &step)) [[unlikely]] {
+      step = find_step(pc, key);
+    }
+    if ((step & kStepUncommonBit) != 0) [[unlikely]] {
+      break;
+    }
+    const uint64_t cfa = ((step & kStepFromRbp) != 0 ? bp : sp) + step_offset(step);
+    if (cfa <= sp || cfa > high) [[unlikely]] {
+      break;
+    }
+    if (step_slot(step) != 0) bp = stack_word(cfa - step_slot(step) * 8);
+    pc = stack_word(cfa - 8);
+    sp = cfa;
+  }
+  *last = step;
+  out->count = static_cast<uint32_t>(frame - out->frames);
+  *walk = {pc, sp, bp, walk->window};
+  return true;
+}
+
+Outcome follow(Walk* walk, Stack* out) {
   const uint64_t generation = load_acquire(&cache_generation);
   uint32_t signals = 0;
-  while (append(out, walk.pc)) {
-    const CacheKey key = cache_key(walk.pc, generation);
+  Outcome outcome = Outcome::kStepped;
+  while (outcome == Outcome::kStepped) {
     Step step;
-    if (!cached_step(key, &step)) [[unlikely]] {
-      step = find_step(walk.pc, key);
+    if (!follow_common(walk, out, generation, &step)) {
+      out->truncated = true;
+      return Outcome::kRoot;
     }
-    if ((step & kStepUncommonBit) == 0) [[likely]] {
-      if (!apply_common(&walk, step)) return Outcome::kLost;
-      continue;
-    }
-    Walk copy = walk;  // so that the loop's own stays in registers
-    const Outcome outcome = step_uncommon(&copy, step, out, &signals);
-    if (outcome != Outcome::kStepped) return outcome;
-    walk = copy;
+    if (step == make_step(kStepSpecial, 0, kSpecialRoot)) return Outcome::kRoot;
+    outcome = step_uncommon(walk, step, out, &signals);
   }
-  return Outcome::kRoot;
+  return outcome;
 }
 
 // Registers that a function must preserve, as they are here; the others count for nothing before the
@@ -232,8 +268,8 @@ __attribute__((noinline)) void unwind(Stack* out) {
   out->count = 0;
   out->truncated = false;
   out->incomplete = false;
-  const Walk start{stack_word(frame + 8), from, stack_word(frame), stack_window(from)};
-  const Outcome outcome = follow(start, out);
+  Walk walk{stack_word(frame + 8), from, stack_word(frame), stack_window(from)};
+  const Outcome outcome = follow(&walk, out);
   if (outcome == Outcome::kLost) out->incomplete = true;
   if (outcome == Outcome::kAnyRow) follow_any_row(from, out);
   // The null return address that ends hand-made stacks is no frame.
