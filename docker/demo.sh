@@ -58,7 +58,7 @@ in_container() {
   pid=$(docker inspect --format '{{.State.Pid}}' "$name")
   wait_for_growth "$pid"
   say "On the host, from outside the container"
-  run "$offheap" explain "$name" --for 5s
+  run "$offheap" explain "$pid" --for 5s
 }
 
 without_container() {

@@ -153,8 +153,8 @@ def target_exits_during_the_look(build, _):
 def fail_on(build, _):
     with harness.Target([build.programs / "checkerboard", 1], build.environment("glibc")) as target:
         target.wait_for("ready")
-        harness.run_offheap(build, ["explain", target.pid, "--fail-on", "10M"], expect=1)
-        harness.run_offheap(build, ["explain", target.pid, "--fail-on", "100G"], expect=0)
+        harness.run_offheap(build, ["explain", target.pid, "--fail-on", "fragmentation:10M"], expect=1)
+        harness.run_offheap(build, ["explain", target.pid, "--fail-on", "leak:1M,any:100G"], expect=0)
 
 
 def snapshot_and_diff(build, directory):

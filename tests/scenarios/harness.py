@@ -240,12 +240,14 @@ def interval_width(site):
 
 def check_mallinfo(report, info):
     """mallinfo2 of the process at rest against the arenas read from outside, to the byte."""
-    arenas = report["malloc"]["arenas"]
-    system = sum(arena["system_bytes"] for arena in arenas)
-    require(system == info["arena"], f"arenas: {show(system)} obtained, mallinfo2.arena says {show(info['arena'])}")
-    if all("free_bytes" in arena for arena in arenas):
-        free = sum(arena["free_bytes"] for arena in arenas)
-        require(free == info["fordblks"], f"arenas: {show(free)} free, mallinfo2.fordblks says {show(info['fordblks'])}")
+    malloc = report["malloc"]
+    pairs = (
+        ("obtained by arenas", sum(arena["system_bytes"] for arena in malloc["arenas"]), "arena"),
+        ("free in arenas", sum(arena["obtained"]["free_bytes"] for arena in malloc["arenas"]), "fordblks"),
+        ("in mmapped chunks", malloc["mmapped"]["bytes"], "hblkhd"),
+    )
+    for what, said, field in pairs:
+        require(said == info[field], f"{what}: {show(said)}, mallinfo2.{field} says {show(info[field])}")
 
 
 def check_trim(report, target):
