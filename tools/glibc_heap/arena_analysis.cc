@@ -69,7 +69,7 @@ class Analyser {
         capture_.layout.attached != 0 ? capture_.state_word(capture_.layout.attached) : 0;
     report.rss_bytes = capture_.image.resident_bytes();
     for (const auto& segment : capture_.segments) report.segments.push_back(segment.pages);
-    analysis_.chains_complete = cached_.complete;
+    analysis_.chains_complete = cached_.complete || cached_.key.has_value();
   }
 
   void analyse_segment(const HeapSegment& segment) {

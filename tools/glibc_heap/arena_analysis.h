@@ -27,7 +27,8 @@ class ClassTotals {
 struct ArenaAnalysis {
   ArenaReport report;
   ClassTotals live;
-  bool chains_complete = true;  ///< every tcache chain was followed to its end
+  bool chains_complete =
+      true;  ///< every tcache chain ended, or malloc's key stood in for those that did not
 };
 
 /// Shape:  identities of heap_report.h hold in `resident` always, in `obtained` when `consistent`.

@@ -159,7 +159,7 @@ class HeapReading {
       report_.checks.push_back({name + ": system_mem = segments", is_whole(arena)});
       report_.checks.push_back({name + ": parts = rss", arena.resident.sum() == arena.rss_bytes});
     }
-    report_.checks.push_back({"tcache chains end", chains_complete_});
+    report_.checks.push_back({"cached blocks are all known", chains_complete_});
   }
 
   /// The first sbrk need not have been page-aligned: the main arena's pages may exceed what it

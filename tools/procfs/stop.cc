@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <sys/ptrace.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -71,6 +72,14 @@ class Seizer {
       if (!found_new) return std::nullopt;
       if (auto error = wait_until_stopped()) return error;
     }
+  }
+
+  /// One thread alone. Its registers, or nothing.
+  std::optional<user_regs_struct> stop_one(pid_t tid) {
+    if (seize(tid) || wait_until_stopped() || !tracees_.front().stopped) return std::nullopt;
+    user_regs_struct registers{};
+    if (::ptrace(PTRACE_GETREGS, tid, nullptr, &registers) != 0) return std::nullopt;
+    return registers;
   }
 
   void detach_all() {
@@ -236,6 +245,17 @@ Result<Stop> Stop::all_threads(const Process& process) {
 std::uint64_t Stop::resume() {
   tracer_->let_go();
   return tracer_->pause_ns();
+}
+
+std::optional<Address> read_thread_pointer(const Process& process, std::uint32_t tid) {
+  std::optional<user_regs_struct> registers;
+  std::thread([&] {
+    Seizer seizer(process);
+    registers = seizer.stop_one(static_cast<pid_t>(tid));
+    seizer.detach_all();
+  }).join();
+  return registers && registers->fs_base != 0 ? std::optional<Address>(registers->fs_base)
+                                              : std::nullopt;
 }
 
 std::uint64_t Stop::pause_ns() const { return tracer_->pause_ns(); }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -44,5 +45,10 @@ class Stop {
   explicit Stop(std::unique_ptr<Tracer> tracer);
   std::unique_ptr<Tracer> tracer_;
 };
+
+/// The thread pointer (x86-64: fs base) of one thread, which is stopped for some microseconds to ask
+/// it. Nothing when that is not permitted, or when the thread ends or sits uninterruptibly in the
+/// kernel.
+std::optional<Address> read_thread_pointer(const Process& process, std::uint32_t tid);
 
 }  // namespace offheap

@@ -15,6 +15,8 @@
 #include <optional>
 #include <set>
 
+#include "procfs/stop.h"
+
 namespace offheap {
 namespace {
 
@@ -37,8 +39,12 @@ struct ThreadDescriptor {
 class StackFinder {
  public:
   StackFinder(const Process& process, const MemoryReader& memory, std::span<const Mapping> mappings,
-              std::set<std::uint32_t> tids)
-      : process_(process), memory_(memory), mappings_(mappings), tids_(std::move(tids)) {}
+              std::set<std::uint32_t> tids, bool may_stop)
+      : process_(process),
+        memory_(memory),
+        mappings_(mappings),
+        tids_(std::move(tids)),
+        may_stop_(may_stop) {}
 
   std::vector<ThreadStack> find() {
     if (const auto seed = find_seed()) follow_lists(*seed);
@@ -95,8 +101,15 @@ class StackFinder {
     return ThreadDescriptor{address, id};
   }
 
-  /// Any descriptor of a living thread other than the main one, which is on another list.
+  /// Any descriptor: of a thread that waits in the kernel or, when all run, of one that is asked.
   [[nodiscard]] std::optional<Address> find_seed() const {
+    if (const auto waiting = find_waiting_thread()) return waiting;
+    if (!may_stop_) return std::nullopt;
+    const auto pointer = read_thread_pointer(process_, *tids_.rbegin());
+    return pointer && descriptor_at(*pointer) ? pointer : std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Address> find_waiting_thread() const {
     for (const auto tid : tids_) {
       if (tid == main_tid()) continue;
       const auto sp = stack_pointer(tid);
@@ -191,10 +204,12 @@ class StackFinder {
   const MemoryReader& memory_;
   std::span<const Mapping> mappings_;
   std::set<std::uint32_t> tids_;
+  bool may_stop_;
   std::map<Address, std::uint32_t> found_;
 };
 
-/// A process of one thread has no list to follow; its stack is the kernel's mapping.
+/// Where no descriptor was found the main thread's stack is still known: it is the kernel's own
+/// mapping.
 void add_main_stack(std::vector<ThreadStack>& stacks, std::span<const Mapping> mappings,
                     std::uint32_t pid) {
   const auto is_main = [pid](const ThreadStack& stack) { return stack.tid == pid; };
@@ -206,10 +221,11 @@ void add_main_stack(std::vector<ThreadStack>& stacks, std::span<const Mapping> m
 }  // namespace
 
 Result<std::vector<ThreadStack>> find_thread_stacks(const Process& process, const MemoryReader& memory,
-                                                    std::span<const Mapping> mappings) {
+                                                    std::span<const Mapping> mappings, bool may_stop) {
   const auto threads = process.read_thread_ids();
   if (!threads) return threads.error();
-  auto stacks = StackFinder(process, memory, mappings, {threads->begin(), threads->end()}).find();
+  auto stacks =
+      StackFinder(process, memory, mappings, {threads->begin(), threads->end()}, may_stop).find();
   add_main_stack(stacks, mappings, static_cast<std::uint32_t>(process.pid()));
   return stacks;
 }

@@ -27,10 +27,13 @@ struct ThreadStack {
 /// no thread in a list) are absent.
 ///
 /// Errors: only those of listing the threads; unreadable memory means fewer stacks.
-/// Thread: any. Nothing is stopped; a stack that comes or goes meanwhile may be absent or stale.
+/// Thread: any. `may_stop`: where no thread but running ones can be asked, one of them may be stopped
+/// for
+///         some microseconds. A stack that comes or goes meanwhile may be absent or stale.
 /// Source: glibc 2.31-2.43 nptl/descr.h, nptl/allocatestack.c, sysdeps/generic/ldsodefs.h
 /// (_dl_stack_used).
 Result<std::vector<ThreadStack>> find_thread_stacks(const Process& process, const MemoryReader& memory,
-                                                    std::span<const Mapping> mappings);
+                                                    std::span<const Mapping> mappings,
+                                                    bool may_stop = true);
 
 }  // namespace offheap
