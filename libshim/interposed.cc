@@ -70,6 +70,11 @@ void resolve_interposed() {
   next_brk = reinterpret_cast<int (*)(void*)>(dlsym(RTLD_NEXT, "brk"));
 }
 
+/// An allocator that comes after the shim may call sbrk in its constructor, before any malloc.
+static void resolve_once() {
+  if (!next_sbrk) resolve_interposed();
+}
+
 void note_bypass() {
   void* first = dlsym(RTLD_DEFAULT, "malloc");
   Dl_info mine{};
@@ -119,12 +124,14 @@ SHIM_EXPORT void* mremap(void* old, size_t old_length, size_t new_length, int fl
 }
 
 SHIM_EXPORT void* sbrk(intptr_t growth) {
+  resolve_once();
   void* before = next_sbrk(growth);
   if (before != reinterpret_cast<void*>(-1)) record_brk(growth);
   return before;
 }
 
 SHIM_EXPORT int brk(void* end) {
+  resolve_once();
   void* before = next_sbrk(0);
   int result = next_brk(end);
   if (result == 0) record_brk(static_cast<char*>(end) - static_cast<char*>(before));
@@ -132,6 +139,7 @@ SHIM_EXPORT int brk(void* end) {
 }
 
 SHIM_EXPORT int dlclose(void* handle) {
+  resolve_once();
   int result = next_dlclose(handle);
   if (the_recording) {
     ErrnoKeeper errno_keeper;
