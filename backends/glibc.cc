@@ -166,7 +166,9 @@ void take(Function** out, const char* name) {
   if (void* address = glibc::function(name)) *out = reinterpret_cast<Function*>(address);
 }
 
+/// Kind kForeign, as the shim's code for kGlibc goes by the names that are taken.
 void take_from_libc_itself() {
+  g_backend.kind = recording::BackendKind::kForeign;
   take(&g_backend.malloc, "__libc_malloc");
   take(&g_backend.free, "__libc_free");
   take(&g_backend.calloc, "__libc_calloc");

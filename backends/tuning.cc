@@ -163,7 +163,7 @@ void tune(const Backend* backend, const Choice& choice, char* complaint, size_t 
   Text text(complaint, complaint_bytes);
   explain_path_failure(text);
   if (!wants_anything(choice)) return;
-  if (backend->kind != recording::BackendKind::kGlibc) {
+  if (backend->mallopt != glibc::mallopt) {
     text.line() << "OFFHEAP_GLIBC_* has no effect: the backend is " << backend->name;
     return;
   }
