@@ -29,6 +29,9 @@ constexpr uint32_t kHints = 4096;
 uint16_t hints[kHints];
 /// No entry below this was free when last looked; a starting point, not a promise.
 uint32_t first_free;
+/// Upper rests that have been given an entry of their own, perhaps behind the back of a thread that is
+/// looking for overlaps: it looks again when this has moved.
+uint32_t split_count;
 
 uint16_t* hint_of(uint64_t begin) { return &hints[((begin / kPageBytes) * 0x9e3779b97f4a7c15u) >> 52]; }
 
@@ -108,6 +111,7 @@ void cut(Recording* recording, DirectMapping* entry, Range old, Range hole) {
   // The upper rest takes the entry when there is no lower one, else an entry of its own.
   if (upper.end > upper.begin && has_lower) {
     if (!enter(recording, upper, site, entry->born_ms)) gone += upper.end - upper.begin;
+    add_relaxed(&split_count, 1u);  // seen by whoever sees the lower rest, which is released below
   } else if (upper.end > upper.begin) {
     store_relaxed(&entry->length, upper.end - upper.begin);
     store_relaxed(hint_of(upper.begin), static_cast<uint16_t>(entry - recording->direct_mappings));
@@ -152,10 +156,13 @@ void remove_range(Recording* recording, Range range) {
   bool is_settled = false;
   for (uint32_t look = 0; look < kLooks && !is_settled; look++) {
     is_settled = true;
+    const uint32_t splits = load_acquire(&split_count);
     const uint32_t high_water = load_acquire(&recording->header.direct_mapping_high_water);
     for (uint32_t i = 0; i < high_water && i < kDirectMappingCapacity; i++) {
       if (!remove_from(recording, &recording->direct_mappings[i], range)) is_settled = false;
     }
+    // Our own split moves the count as well, which costs one more look.
+    if (load_acquire(&split_count) != splits) is_settled = false;
   }
   if (!is_settled) count_loss(recording);
 }
