@@ -161,6 +161,13 @@ static void blocked_break(Worker* w) {
   free_share(w, 40);
 }
 
+static void small(Worker* w) {
+  fill(w, 200 << 10, 16, 1500);
+  free_share(w, 50);
+  fill(w, 40 << 10, 16, 100);
+  free_share(w, 30);
+}
+
 // A gigabyte for the clock, in blocks large enough to be quick to make.
 static void gigabyte(Worker* w) {
   fill(w, (size_t)128 << 20, 200, 4000);
@@ -193,6 +200,7 @@ static const struct {
     {"mmapped", mmapped, 2},
     {"untouched", untouched, 3},
     {"main_only", mixed, 1},
+    {"small", small, 2},
     {"mixed", mixed, 6},
     {"foreign_break", foreign_break, 1},
     {"blocked_break", blocked_break, 1},

@@ -11,7 +11,6 @@ namespace offheap {
 namespace {
 
 constexpr std::size_t kMostSegments = 1 << 16;
-constexpr Bytes kMostSegmentBytes = Bytes{4} << 30;  // HEAP_MAX_SIZE with 1 GiB huge pages
 
 /// heap_info of malloc/arena.c: ar_ptr, prev, size, ... the same in all generations.
 struct HeapInfo {
@@ -23,12 +22,13 @@ struct HeapInfo {
 std::vector<HeapSegment> secondary_segments(const MemoryReader& memory, const MallocLocation& location,
                                             Address arena, Address top, bool& complete) {
   std::vector<HeapSegment> segments;
-  Address heap = heap_segment_of(memory, top, arena);
+  const Range last = heap_segment_of(memory, top, arena);
+  Address heap = last.begin;
   complete = heap != 0;
   while (heap != 0 && segments.size() < kMostSegments) {
     const auto info = memory.read_value<HeapInfo>(heap);
     const bool sane = info && info->arena == arena && info->size % kPageBytes == 0 && info->size != 0 &&
-                      info->size <= kMostSegmentBytes;
+                      info->size <= last.size();
     if (!sane) {
       complete = false;
       break;

@@ -149,8 +149,8 @@ std::optional<MallocLocation> locate_in(const MemoryReader& memory, std::span<co
     find_malloc_par(words, mappings, location);
     if (location.arenas.size() > 1) {
       const Address arena = location.arenas[1];
-      const Address heap = heap_segment_of(memory, arena, arena);
-      location.heap_info_bytes = heap == 0 ? 0 : arena - heap;
+      const Range heap = heap_segment_of(memory, arena, arena);
+      location.heap_info_bytes = heap.size() == 0 ? 0 : arena - heap.begin;
     }
     return location;
   }
@@ -169,14 +169,14 @@ Range data_and_bss(std::span<const Mapping> mappings, std::size_t index) {
 
 }  // namespace
 
-Address heap_segment_of(const MemoryReader& memory, Address address, Address arena) {
+Range heap_segment_of(const MemoryReader& memory, Address address, Address arena) {
   for (const Bytes size :
        {Bytes{64} << 20, Bytes{32} << 20, Bytes{16} << 20, Bytes{8} << 20, Bytes{4} << 30}) {
     const Address heap = align_down(address, size);
     const auto owner = memory.read_value<Address>(heap);
-    if (owner && *owner == arena) return heap;
+    if (owner && *owner == arena) return {heap, heap + size};
   }
-  return 0;
+  return {};
 }
 
 std::optional<MallocLocation> locate_malloc(const MemoryReader& memory,

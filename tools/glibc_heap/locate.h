@@ -30,8 +30,9 @@ struct MallocLocation {
 std::optional<MallocLocation> locate_malloc(const MemoryReader& memory,
                                             std::span<const Mapping> mappings);
 
-/// The heap segment that `address`, a chunk of the secondary arena at `arena`, lies in; 0 when none is
-/// found. HEAP_MAX_SIZE is 64 MiB, or 4 huge pages with glibc.malloc.hugetlb in 2.35-2.41.
-Address heap_segment_of(const MemoryReader& memory, Address address, Address arena);
+/// The heap segment that `address`, a chunk of the secondary arena at `arena`, lies in, at its full
+/// HEAP_MAX_SIZE; empty when none is found. HEAP_MAX_SIZE is 64 MiB, or 4 huge pages with
+/// glibc.malloc.hugetlb in 2.35-2.41.
+Range heap_segment_of(const MemoryReader& memory, Address address, Address arena);
 
 }  // namespace offheap

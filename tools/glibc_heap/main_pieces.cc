@@ -12,7 +12,7 @@
 namespace offheap {
 namespace {
 
-constexpr Bytes kMostPieceBytes = Bytes{1} << 44;
+constexpr Bytes kMostGrowthBytes = Bytes{1} << 30;  // of the heap since its mapping was read
 
 const Mapping* mapping_of(std::span<const Mapping> mappings, Address address) {
   const auto next = std::upper_bound(mappings.begin(), mappings.end(), address,
@@ -106,13 +106,12 @@ std::vector<HeapSegment> find_main_pieces(const MemoryReader& memory, const Mall
   const Address top_end = top + chunk_bytes(*size_word);
   const auto* first = mapping_of(mappings, base);
   const auto* last = mapping_of(mappings, top);
-  const bool in_one_piece = last == nullptr || last == first || first == nullptr;
+  if (first == nullptr || top_end < top) return {};
   const auto system_bytes =
       memory.read_value<Bytes>(location.arenas.front() + location.layout.system_mem).value_or(0);
-  if (in_one_piece && top_end > base && top_end - base >= system_bytes)
-    return top_end - base < kMostPieceBytes ? std::vector{piece(base, top_end)}
-                                            : std::vector<HeapSegment>{};
-  if (first == nullptr) return {};
+  const bool in_one_piece =
+      (last == nullptr || last == first) && top_end > base && top_end - base >= system_bytes;
+  if (in_one_piece && top_end <= first->range.end + kMostGrowthBytes) return {piece(base, top_end)};
   std::vector<HeapSegment> pieces;
   PieceFinder finder(memory, top, top_end);
   const bool is_heap = first->path == "[heap]";

@@ -89,13 +89,12 @@ std::optional<TcacheStruct> read_tcache(const MemoryReader& memory, Address addr
 }
 
 Linking detect_linking(std::span<const Address> heads, const WordReader& word) {
-  constexpr std::size_t kEnough = 64;
+  constexpr std::size_t kVoters = 64;
   std::size_t plain = 0;
   std::size_t safe = 0;
-  for (const auto head : heads) {
+  for (const auto head : heads.first(std::min(heads.size(), kVoters))) {
     if (follow_chain(head, word, Linking::kPlain)) ++plain;
     if (follow_chain(head, word, Linking::kSafe)) ++safe;
-    if (plain + safe >= kEnough) break;
   }
   return plain > safe ? Linking::kPlain : Linking::kSafe;
 }

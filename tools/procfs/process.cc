@@ -88,9 +88,6 @@ Result<Process> Process::open(pid_t pid) {
   // The pidfd comes first: while it is held and not signalled, the number cannot belong to another.
   // Kernels before 5.3 have none; the directory descriptor and the start time do the work there.
   Descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd.valid() && errno == EINVAL)
-    return Error{ErrorCode::kUnreadable, "this is a thread's id, not a process's",
-                 fmt::format("{}", pid), fmt::format("use the Tgid line of /proc/{}/status", pid)};
   Descriptor directory(
       ::open(fmt::format("/proc/{}", pid).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.valid()) return no_such_process(pid);
@@ -102,6 +99,12 @@ Result<Process> Process::open(pid_t pid) {
     return Error{ErrorCode::kUnreadable, "a kernel thread has no memory of its own",
                  fmt::format("pid {}", pid), "kernel memory is in the cgroup's and the host's figures"};
   process.start_ticks_ = times->start_ticks;
+  const auto status = process.read_status();
+  if (!status) return status.error();
+  const auto leader = status->find("Tgid");
+  if (leader != status->end() && leader->second != std::to_string(pid))
+    return Error{ErrorCode::kUnreadable, "this is a thread's id, not a process's",
+                 fmt::format("{}", pid), fmt::format("its process is {}", leader->second)};
   return process;
 }
 

@@ -69,7 +69,7 @@ class Seizer {
         found_new = true;
         if (auto error = seize(tid)) return error;
       }
-      if (!found_new) return std::nullopt;
+      if (!found_new) return process_.exited() ? std::optional(process_.exit_error()) : std::nullopt;
       if (auto error = wait_until_stopped()) return error;
     }
   }
