@@ -30,7 +30,7 @@ using shim_test::compare_stacks;
 using shim_test::take_agreement;
 
 // Keeps a call from becoming a jump, so that each function of a test has its frame.
-volatile uint64_t sink;
+thread_local volatile uint64_t sink;
 
 void expect_agreement(uint64_t least_stacks) {
   const shim_test::Agreement got = take_agreement();
@@ -125,6 +125,32 @@ __attribute__((noinline)) uint64_t recurse(int depth) {
   const uint64_t result = depth == 0 ? 1 : recurse(depth - 1) + 1;
   sink = sink + result;
   return result;
+}
+
+// More than the 128 KiB that a remembered step can hold: every register, every time.
+__attribute__((noinline)) uint64_t huge_frame(int depth) {
+  volatile char bytes[200'000];
+  bytes[depth] = 1;
+  if (depth == 0) compare_stacks();
+  return (depth == 0 ? 1 : huge_frame(depth - 1)) + static_cast<uint64_t>(bytes[depth]);
+}
+
+// Arguments on the stack and a local that needs more than its alignment: gcc finds this caller through
+// a saved stack pointer.
+__attribute__((noinline)) uint64_t realigned(int a, int b, int c, int d, int e, int f, int g, int h) {
+  Aligned aligned;
+  auto* bytes = static_cast<volatile char*>(alloca(static_cast<size_t>(a + g) + 100));
+  bytes[0] = 1;
+  aligned.words[2] = static_cast<uint64_t>(b + c + d + e + f + g + h);
+  if (a == 0) compare_stacks();
+  const uint64_t below = a == 0 ? 1 : realigned(a - 1, b, c, d, e, f, g, h + 1);
+  return below + aligned.words[2] + static_cast<uint64_t>(bytes[0]);
+}
+
+TEST(ShimUnwinder, huge_and_realigned_frames_agree) {
+  for (int depth = 0; depth < 6; depth++) sink = sink + huge_frame(depth);
+  for (int depth = 0; depth < 30; depth++) sink = sink + realigned(depth, 1, 2, 3, 4, 5, 6, 7);
+  expect_agreement(36);
 }
 
 TEST(ShimUnwinder, deep_stacks_are_cut_and_marked) {

@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-volatile uint64_t sink;
+thread_local volatile uint64_t sink;
 
 struct Collected {
   shim::Stack stack;
