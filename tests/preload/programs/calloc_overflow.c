@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // calloc and reallocarray whose product wraps around fail; what is set in errno is the allocator's.
+// as-glibc: tcmalloc -- bare, it leaves errno alone; the embedded one keeps libc's contract
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A request that no address space can hold fails, from every entry point, with the errno that the
 // allocator alone sets (not all set ENOMEM).
+// as-glibc: jemalloc -- its memalign leaves errno alone; the embedded one keeps libc's contract
 #include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
