@@ -115,6 +115,8 @@ Outcome apply(Walk* walk, Step step, Stack* out) {
         case kSpecialAnyRow:
           return Outcome::kAnyRow;
         case kSpecialNoRows:
+          // The ABI's mark of the outermost frame; ld.so sets it before it runs constructors.
+          if (walk->bp == 0) return Outcome::kRoot;
           out->incomplete = true;  // the frame pointer may skip frames
           stepped = apply_frame_pointer(walk);
           break;

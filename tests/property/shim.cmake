@@ -2,7 +2,6 @@
 #
 # The sampler and the unwinder, compiled into ordinary programs; libunwind is the oracle.
 find_library(OFFHEAP_LIBUNWIND unwind REQUIRED)
-# RTLD_NEXT and friends apart, these need nothing of the shim.
 add_library(shim_under_test STATIC
   ${PROJECT_SOURCE_DIR}/libshim/sampling/direct_mappings.cc
   ${PROJECT_SOURCE_DIR}/libshim/sampling/interval.cc
@@ -27,6 +26,7 @@ target_compile_definitions(shim_plugin PRIVATE FRAME_BYTES=1000)
 target_compile_definitions(shim_big_plugin PRIVATE FRAME_BYTES=5000)
 add_library(shim_lazy_plugin MODULE plugins/shim_lazy_plugin.cc)
 target_link_options(shim_lazy_plugin PRIVATE -Wl,-z,lazy)
+add_library(shim_early_library SHARED plugins/shim_early_library.cc)
 
 foreach(test live_samples site_table direct_mappings interval unwinder unwinder_threads)
   set(name shim_${test}_test)
@@ -43,3 +43,4 @@ foreach(test live_samples site_table direct_mappings interval unwinder unwinder_
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS property)
 endforeach()
+target_link_libraries(shim_unwinder_test PRIVATE shim_early_library)

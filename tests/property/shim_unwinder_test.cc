@@ -24,7 +24,11 @@
 
 #include "tests/property/shim_oracle.h"
 
+extern "C" int early_library_is_linked();
+
 namespace {
+
+shim::Stack early_stack;
 
 using shim_test::compare_stacks;
 using shim_test::take_agreement;
@@ -368,6 +372,13 @@ TEST(ShimUnwinder, frames_of_the_shim_itself_are_left_out) {
   EXPECT_EQ(without.frames[without.count - 1], with.frames[with.count - 1]);
 }
 
+TEST(ShimUnwinder, constructors_that_the_loader_runs_have_complete_stacks) {
+  ASSERT_EQ(early_library_is_linked(), 1);
+  EXPECT_GE(early_stack.count, 3u);
+  EXPECT_FALSE(early_stack.incomplete);
+  EXPECT_FALSE(early_stack.truncated);
+}
+
 TEST(ShimUnwinder, smashed_stack_ends_the_walk_and_nothing_else) {
   struct Smash {
     static __attribute__((noinline)) uint32_t go(uint64_t junk) {
@@ -394,3 +405,6 @@ TEST(ShimUnwinder, smashed_stack_ends_the_walk_and_nothing_else) {
 }
 
 }  // namespace
+
+// Called before this program's own constructors.
+extern "C" void early_hook() { shim::unwind(&early_stack); }
