@@ -225,20 +225,25 @@ TEST(HeapSpeed, AGigabyte_StaysWithinItsBudgets) {
   const auto process = Process::open(child.pid());
   const auto memory = ProcessMemory::open(*process);
   const auto mappings = process->read_smaps();
-  const auto begin = std::chrono::steady_clock::now();
-  const auto report = read_heap(*process, *memory, *mappings);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  EXPECT_EQ(totals(report).free, said.fordblks);
-  Bytes largest = 0;
-  for (const auto& arena : report.arenas) largest = std::max(largest, arena.rss_bytes);
-  const double pause_ms = static_cast<double>(report.pause_ns) / 1e6;
-  const double per_128_mb = pause_ms * 128e6 / static_cast<double>(largest);
-  RecordProperty("seconds", std::to_string(seconds.count()));
-  RecordProperty("pause_ms_per_128_mb", std::to_string(per_128_mb));
-  // The budgets are 1.5 s and 30 ms; twice that is allowed for, since a machine may be busy with
-  // others.
-  EXPECT_LT(seconds.count(), 3.0);
-  EXPECT_LT(per_128_mb, 60.0);
+  // The best of some readings: what the reader takes, not what else the machine is doing.
+  double seconds = 1e9;
+  double pause_ms_per_128_mb = 1e9;
+  for (int i = 0; i < 8; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto report = read_heap(*process, *memory, *mappings);
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+    EXPECT_EQ(totals(report).free, said.fordblks);
+    Bytes largest = 0;
+    for (const auto& arena : report.arenas) largest = std::max(largest, arena.rss_bytes);
+    const double pause_ms = static_cast<double>(report.pause_ns) / 1e6;
+    seconds = std::min(seconds, taken.count());
+    pause_ms_per_128_mb =
+        std::min(pause_ms_per_128_mb, pause_ms * 128e6 / static_cast<double>(largest));
+  }
+  RecordProperty("seconds", std::to_string(seconds));
+  RecordProperty("pause_ms_per_128_mb", std::to_string(pause_ms_per_128_mb));
+  EXPECT_LT(seconds, 1.5);
+  EXPECT_LT(pause_ms_per_128_mb, 30.0);
 }
 
 }  // namespace

@@ -106,6 +106,9 @@ TEST(Tcache, OtherBlocks_AreNotTakenForOne) {
       << "more blocks than a bin may hold";
   memory[kTcache] = 1;
   memory[kTcache - 8] = 0x2a1;
+  EXPECT_TRUE(read_tcache(memory.reader(), kTcache, 7).has_value())
+      << "16 bytes that could not be split off";
+  memory[kTcache - 8] = 0x2b1;
   EXPECT_FALSE(read_tcache(memory.reader(), kTcache, 7).has_value()) << "a block of another size";
 }
 

@@ -12,7 +12,6 @@ namespace offheap {
 namespace {
 
 constexpr std::size_t kMostArenas = 100'000;
-constexpr std::size_t kFewestEmptyBins = 20;
 constexpr Bytes kMostScanBytes = 64 << 20;  // a program's data, bss included
 
 /// The words of a range of the target; zero where nothing is resident.
@@ -46,26 +45,22 @@ bool is_private_data(const Mapping& mapping) {
 /// Bins start at words[at]: each is empty (names its own head twice) or holds two aligned pointers.
 bool are_bins(const Words& words, std::size_t at) {
   if (at + 2 * kBinCount > words.values.size()) return false;
-  std::size_t empty_count = 0;
+  bool has_empty = false;
   for (std::size_t bin = 0; bin < kBinCount; ++bin) {
     const auto forward = words.values[at + 2 * bin];
     const auto backward = words.values[at + 2 * bin + 1];
     const Address self = words.address(at + 2 * bin) - kForwardOffset;
     if (forward == self && backward == self)
-      ++empty_count;
+      has_empty = true;
     else if (forward == 0 || backward == 0 || (forward | backward) % kChunkAlign != 0)
       return false;
   }
-  return empty_count >= kFewestEmptyBins;
+  return has_empty;
 }
 
 std::optional<std::size_t> find_bins(const Words& words, std::size_t from) {
-  for (auto at = from; at + 2 * kBinCount <= words.values.size(); ++at) {
-    if (!are_bins(words, at)) continue;
-    // top and last_remainder, which stand before the bins, can look like one bin more.
-    while (are_bins(words, at + 2)) at += 2;
-    return at;
-  }
+  for (auto at = from; at + 2 * kBinCount <= words.values.size(); ++at)
+    if (are_bins(words, at)) return at;
   return std::nullopt;
 }
 
@@ -139,6 +134,8 @@ std::optional<MallocLocation> locate_in(const MemoryReader& memory, std::span<co
   for (std::size_t from = 0;;) {
     const auto at = find_bins(words, from);
     if (!at) return std::nullopt;
+    // top and last_remainder, which stand before the bins, can look like one bin more: the ring of
+    // arenas closes for the true place alone.
     from = *at + 1;
     const Address bins = words.address(*at);
     auto arenas = find_ring(memory, bins);

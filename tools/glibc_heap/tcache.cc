@@ -53,8 +53,10 @@ std::optional<std::uint64_t> common_key(std::span<const Address> blocks, const W
 }  // namespace
 
 const TcacheLayout* tcache_layout(Bytes chunk_bytes) {
+  // Where a free chunk was 16 bytes larger, the rest was too small to split off.
   for (const auto& layout : kTcacheLayouts)
-    if (layout.chunk_bytes == chunk_bytes) return &layout;
+    if (chunk_bytes == layout.chunk_bytes || chunk_bytes == layout.chunk_bytes + kChunkAlign)
+      return &layout;
   return nullptr;
 }
 

@@ -141,15 +141,20 @@ Result<std::string> Process::read(const char* name) const {
 }
 
 Result<std::vector<Mapping>> Process::read_smaps() const {
-  const auto before = read_times();
-  if (!before) return before.error();
-  const auto text = read("smaps");
-  if (!text) return text.error();
-  const auto after = read_times();
-  if (!after) return after.error();
-  // A process that is past exit_mm() has an empty map.
-  if (text->empty() || before->start_ticks != after->start_ticks) return exit_error();
-  return parse_smaps(*text);
+  // The kernel hands the map out in pieces; a mapping that grows between two of them appears twice.
+  constexpr int kAttempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    const auto before = read_times();
+    if (!before) return before.error();
+    const auto text = read("smaps");
+    if (!text) return text.error();
+    const auto after = read_times();
+    if (!after) return after.error();
+    // A process that is past exit_mm() has an empty map.
+    if (text->empty() || before->start_ticks != after->start_ticks) return exit_error();
+    auto mappings = parse_smaps(*text);
+    if (mappings || attempt == kAttempts) return mappings;
+  }
 }
 
 Result<ProcessTimes> Process::read_times() const {
