@@ -80,9 +80,10 @@ set(preload_programs
   realloc_moves.c
   realloc_null.c
   realloc_to_zero.c
+  record_in_file.cc
   record_unwritable.cc
-  record_unwritable_verbose.c
   recording_present.cc
+  recording_small.cc
   sampling_off.cc
   sbrk_by_program.c
   seccomp_without_memfd.c

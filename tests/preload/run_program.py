@@ -37,6 +37,7 @@ BACKENDS = {
     "jemalloc": ("jemalloc", None, JEMALLOC),
     "tcmalloc": ("tcmalloc", None, TCMALLOC),
     "path-mimalloc": (MIMALLOC, None, MIMALLOC),
+    "glibc-mimalloc": ("glibc", MIMALLOC, None),
     "next-mimalloc": (None, MIMALLOC, MIMALLOC),
     "next-jemalloc": (None, JEMALLOC, JEMALLOC),
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// OFFHEAP_RECORD that cannot be written: the program runs, recorded in memory, in silence.
+// OFFHEAP_RECORD that cannot be written: one line says so, and the program runs, recorded in memory.
 // env: OFFHEAP_RECORD=/nonexistent/directory
+// stderr: /nonexistent/directory
 // expect: running
 #include "own_recording.h"
 
