@@ -30,7 +30,7 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 }
 
 bool is_container_id(std::string_view text) {
-  return (text.size() == 64 || text.size() == 32) && std::all_of(text.begin(), text.end(), [](char c) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
          });
 }

@@ -172,13 +172,8 @@ class Gatherer {
     const Bytes live =
         snapshot.allocated_bytes - std::min(snapshot.allocated_bytes, snapshot.freed_bytes);
     // The counters are exact and of now, the backend's own figures as old as its last refresh.
-    if (statistics.allocated_bytes > live + live / 5 + kFindingBytes) {
-      explanation_.notes.push_back(fmt::format(
-          "{}'s statistics are older than the last frees ({} allocated then, {} now): what was freed "
-          "since may be "
-          "trimmable although it is counted as pinned",
-          snapshot.backend_name, format_bytes(statistics.allocated_bytes), format_bytes(live)));
-    }
+    evidence_.backend_stale_bytes =
+        statistics.allocated_bytes - std::min(statistics.allocated_bytes, live);
     statistics.allocated_bytes = live;
     explanation_.backend = statistics;
     const Bytes resident = explanation_.rss_known ? explanation_.ledger.rss_of(Owner::kBackendRanges)

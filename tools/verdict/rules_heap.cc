@@ -33,7 +33,8 @@ Bytes huge_part(const Evidence& evidence) {
 
 /// How far the heap's figures may be trusted.
 double heap_confidence(const Evidence& evidence) {
-  if (!is_glibc(evidence)) return 0.8;
+  if (!is_glibc(evidence))
+    return evidence.backend_stale_bytes < finding_threshold(evidence) ? 0.8 : 0.4;
   if (evidence.heap->estimate) return 0.6;
   const bool consistent = std::all_of(evidence.heap->arenas.begin(), evidence.heap->arenas.end(),
                                       [](const ArenaReport& arena) { return arena.consistent; });
@@ -124,7 +125,8 @@ std::string fragmentation_remedy(const Evidence& evidence) {
            ") before the short-lived ones, or apart from them; ";
   }
   if (arenas > 4) text += fmt::format("{} arenas: MALLOC_ARENA_MAX=2; ", arenas);
-  return text + fmt::format("or another allocator: offheap run --backend {} -- CMD", other);
+  return text +
+         fmt::format("another allocator may pack better: offheap run --backend {} -- CMD", other);
 }
 
 }  // namespace
@@ -180,6 +182,12 @@ void judge_fragmentation(const Evidence& evidence, Findings& findings) {
       format_bytes(evidence.malloc->rss_bytes));
   verdict.evidence.push_back(parts_line(parts, evidence.malloc->rss_bytes));
   add_pin_lines(evidence, verdict);
+  if (evidence.backend_stale_bytes >= finding_threshold(evidence)) {
+    verdict.evidence.push_back(fmt::format(
+        "{} of it were freed after the allocator's last statistics: some may be whole pages, "
+        "which would be retention",
+        format_bytes(evidence.backend_stale_bytes)));
+  }
   verdict.remedy = fragmentation_remedy(evidence);
   // What another allocator would need cannot be told from here; what the listed blocks hold can.
   for (const PinEvidence& pin : evidence.pins)
