@@ -116,7 +116,7 @@ bool may_be_sbrk_base(std::span<const Mapping> mappings, Address address) {
 void find_malloc_par(const Words& words, std::span<const Mapping> mappings, MallocLocation& out) {
   for (std::size_t i = 0; i + 6 < words.values.size(); ++i) {
     const auto* w = &words.values[i];
-    const bool counters = w[0] % kPageBytes == 0 && w[1] % kPageBytes == 0 && w[1] >= w[0];
+    const bool counters = w[0] % kChunkAlign == 0 && w[1] % kChunkAlign == 0 && w[1] >= w[0];
     const bool tcache = (w[3] == 64 || w[3] == 76) && w[4] >= 24 && w[4] <= (8 << 20) && w[5] <= 65535;
     if (!counters || !tcache || !may_be_sbrk_base(mappings, w[2])) continue;
     out.sbrk_base = w[2];

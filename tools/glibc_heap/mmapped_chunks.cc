@@ -35,7 +35,9 @@ std::vector<Range> subtract(Range whole, std::span<const Range> claimed) {
 Bytes chunk_at(const MemoryReader& memory, Address page, Address end) {
   const auto header = memory.read_value<std::array<std::uint64_t, 2>>(page);
   if (!header || (*header)[0] != 0 || ((*header)[1] & kSizeFlags) != kIsMmapped) return 0;
-  const Bytes bytes = chunk_bytes((*header)[1]);
+  Bytes bytes = chunk_bytes((*header)[1]);
+  if (bytes % kPageBytes == kPageBytes - kChunkAlign)
+    bytes += kChunkAlign;  // 2.43 leaves the header's size out
   return bytes != 0 && bytes % kPageBytes == 0 && bytes <= end - page ? bytes : 0;
 }
 

@@ -79,7 +79,7 @@ std::optional<TcacheStruct> read_tcache(const WordReader& word, Address address,
 std::optional<TcacheStruct> read_tcache(const MemoryReader& memory, Address address,
                                         Bytes most_blocks) {
   // One copy from the chunk's size word on, as the largest generation needs it.
-  std::array<std::uint64_t, 0x300 / 8> words{};
+  std::array<std::uint64_t, 0x310 / 8> words{};
   const Address begin = address - kSizeOffset;
   if (memory.read(begin, std::as_writable_bytes(std::span(words))) < 0x250) return std::nullopt;
   return read_tcache(

@@ -25,10 +25,11 @@ struct TcacheLayout {
   bool counts_free_slots = false;  ///< the count says how many blocks still fit
 };
 
-inline constexpr std::array<TcacheLayout, 3> kTcacheLayouts{{
+inline constexpr std::array<TcacheLayout, 4> kTcacheLayouts{{
     {0x250, 64, 1, 64, false},   // 2.26-2.29
     {0x290, 64, 2, 128, false},  // 2.30-2.41
-    {0x300, 76, 2, 152, true},   // 2.42-
+    {0x300, 76, 2, 152, true},   // 2.42
+    {0x310, 76, 2, 152, true},   // 2.43-, which pads the request twice
 }};
 
 const TcacheLayout* tcache_layout(Bytes chunk_bytes);
