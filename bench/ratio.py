@@ -23,8 +23,10 @@ WORKLOADS = {
 
 
 def nanoseconds(directory, program, arguments, environment):
-    out = shims.output_of([os.path.join(directory, program), *arguments], environment)
-    return float(out.split()[-1])
+    """(minimum, median) of one run; a program that prints one number has one for both."""
+    last_line = shims.output_of([os.path.join(directory, program), *arguments], environment).splitlines()[-1]
+    numbers = [float(word) for word in last_line.split() if word != "ns"]
+    return numbers[0], numbers[-1]
 
 
 def alternate(rounds, bare, shimmed):
@@ -38,10 +40,12 @@ def alternate(rounds, bare, shimmed):
 
 
 def comparison(results, digits=1):
-    bare, shimmed = results
-    added = [with_shim - without for without, with_shim in zip(bare, shimmed)]
-    both = [f"{min(values):.{digits}f} / {shims.median(values):.{digits}f}" for values in (bare, shimmed)]
-    return *both, f"{min(shimmed) - min(bare):+.{digits}f} / {shims.median(added):+.{digits}f}"
+    """Of (minimum, median) pairs: the least minimum and the median of medians, bare, shimmed and added."""
+    figures = [(min(low for low, _ in runs), shims.median([middle for _, middle in runs])) for runs in results]
+    figures.append(tuple(shimmed - bare for bare, shimmed in zip(*figures)))
+    bare, shimmed, added = figures
+    return (f"{bare[0]:.{digits}f} / {bare[1]:.{digits}f}", f"{shimmed[0]:.{digits}f} / {shimmed[1]:.{digits}f}",
+            f"{added[0]:+.{digits}f} / {added[1]:+.{digits}f}")
 
 
 def workload_table(arguments):
@@ -71,10 +75,10 @@ def idle_table(arguments):
     for backend in shims.BARE:
         bare = shims.bare_environment(backend)
         shim = shims.shim_environment(backend, arguments.shim)
-        wall = alternate(IDLE_ROUNDS, lambda: launched(arguments, "wall", bare), lambda: launched(arguments, "wall", shim))
+        wall = alternate(IDLE_ROUNDS, lambda: [launched(arguments, "wall", bare)] * 2,
+                         lambda: [launched(arguments, "wall", shim)] * 2)
         resident = [launched(arguments, "rss", environment) / 1024 for environment in (bare, shim)]
-        bare_wall, shim_wall, _ = comparison(wall, digits=2)
-        rows.append((backend, bare_wall, shim_wall, f"{min(wall[1]) - min(wall[0]):+.2f}",
+        rows.append((backend, *comparison(wall, digits=2),
                      *(f"{mib:.2f}" for mib in resident), f"{resident[1] - resident[0]:+.2f}"))
     print("/bin/true, started through env with the bare allocator or the shim preloaded: wall milliseconds\n"
           "(minimum / median) and resident MiB at its end.\n")

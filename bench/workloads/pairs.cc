@@ -6,9 +6,11 @@
 //
 //   pairs PAIRS [DEPTH] [main|thread]    under DEPTH frames of stack; in a thread other than the first
 //
-// Prints nanoseconds of CPU time a pair.
+// Prints nanoseconds of CPU time a pair: the minimum and the median over stretches of PAIRS / 40, of
+// which the first ten are left out.
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -50,14 +52,30 @@ struct Work {
   int depth;
 };
 
-[[gnu::noinline]] uint64_t timed_at_depth(const Work& work, int depth) {
-  volatile char frame[40];
-  frame[0] = static_cast<char>(depth);
-  if (depth > 1) return timed_at_depth(work, depth - 1) + (frame[0] - static_cast<char>(depth));
-  uint32_t state = replace_blocks(kBlocks * 4, 2463534242);
-  uint64_t begin_ns = cpu_ns();
-  replace_blocks(work.pairs, state);
-  return cpu_ns() - begin_ns;
+constexpr size_t kStretches = 40;
+constexpr size_t kWarmUp = 10;
+std::array<double, kStretches - kWarmUp> ns_per_pair;
+
+void time_stretches(uint64_t pairs) {
+  uint32_t state = 2463534242;
+  for (size_t i = 0; i < kStretches; ++i) {
+    uint64_t begin_ns = cpu_ns();
+    state = replace_blocks(pairs / kStretches, state);
+    uint64_t elapsed_ns = cpu_ns() - begin_ns;
+    if (i >= kWarmUp)
+      ns_per_pair[i - kWarmUp] =
+          static_cast<double>(elapsed_ns * kStretches) / static_cast<double>(pairs);
+  }
+}
+
+/// The result is of no use, but keeps each frame on the stack.
+[[gnu::noinline]] int time_at_depth(const Work& work, int depth) {
+  volatile int frame = depth;
+  if (depth <= 1)
+    time_stretches(work.pairs);
+  else
+    frame = time_at_depth(work, depth - 1) + 1;
+  return frame;
 }
 
 }  // namespace
@@ -68,11 +86,11 @@ int main(int argc, char** argv) {
     return 2;
   }
   Work work{std::strtoull(argv[1], nullptr, 10), argc > 2 ? std::atoi(argv[2]) : 1};
-  uint64_t elapsed_ns = 0;
-  auto run = [&] { elapsed_ns = timed_at_depth(work, work.depth); };
+  auto run = [&] { time_at_depth(work, work.depth); };
   if (argc > 3 && std::strcmp(argv[3], "thread") == 0)
     std::thread(run).join();
   else
     run();
-  std::printf("%.3f\n", static_cast<double>(elapsed_ns) / static_cast<double>(work.pairs));
+  std::sort(ns_per_pair.begin(), ns_per_pair.end());
+  std::printf("%.3f %.3f\n", ns_per_pair.front(), ns_per_pair[ns_per_pair.size() / 2]);
 }
