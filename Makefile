@@ -71,7 +71,7 @@ tidy:
 	$(TIDY_SOURCES) | xargs -P $(JOBS) -n 4 clang-tidy -p build --quiet 2>/dev/null
 
 bench: build
-	python3 bench/run.py --build build
+	bench/run.sh build
 
 format:
 	$(SOURCES) | xargs clang-format -i

@@ -56,9 +56,18 @@ class Build:
         raise Failure(f"no offheap under {self.directory}: build the target `offheap` first")
 
     def environment(self, backend, **more):
-        """The caller's environment with the shim preloaded; backend "none" means no shim at all."""
+        """The caller's environment with the shim preloaded.
+
+        Backend "none" means no shim at all; "mimalloc" a program that already has another allocator
+        preloaded, which the default backend then finds next in link order.
+        """
         environment = {k: v for k, v in os.environ.items() if not k.startswith("OFFHEAP_") and k != "LD_PRELOAD"}
-        if backend != "none":
+        if backend == "mimalloc":
+            libraries = sorted(pathlib.Path("/usr/lib").glob("*/libmimalloc.so.2"))
+            if not libraries:
+                raise Skip("libmimalloc.so.2 is not installed")
+            environment["LD_PRELOAD"] = f"{self.shim}:{libraries[0]}"
+        elif backend != "none":
             environment["LD_PRELOAD"] = str(self.shim)
             environment["OFFHEAP_BACKEND"] = backend
         environment.update({k: str(v) for k, v in more.items()})
@@ -137,7 +146,7 @@ def run_offheap(build, arguments, expect=0, timeout_s=60):
 
 
 def explain(build, subject, *options):
-    done = run_offheap(build, ["explain", subject, "--json", *options])
+    done = run_offheap(build, ["explain", subject, "--json", "--sites", "1000", *options])
     report = json.loads(done.stdout)
     require(report.get("schema") == "offheap.explain/1", f"schema is {report.get('schema')!r}")
     return report
@@ -216,18 +225,21 @@ def find_sites(report, function):
             if any(function in (frame.get("function") or "") for frame in site["frames"][:6])]
 
 
-def check_site(report, truth, tolerance=0.0):
-    """The truth lies inside the printed interval of the sites that carry the function's name."""
+def check_site(report, truth, widen=2.0):
+    """The truth lies inside the printed 95 % interval of the sites that carry the function's name.
+
+    One run in twenty may miss a 95 % interval, and the suite looks at many: so a single look is held
+    against the interval widened about its estimate, and coverage.py against the interval as printed.
+    """
     function = truth["function"]
     found = find_sites(report, function)
     top = ", ".join(str((site["frames"] or [{}])[0].get("function")) for site in report["sites"][:5])
     require(found, f"no site names {function}, which holds {show(truth['live_bytes'])}; the first sites are: {top}")
     live, low, high = (sum(site[key] for site in found)
                        for key in ("live_bytes", "live_bytes_low", "live_bytes_high"))
-    slack = tolerance * truth["live_bytes"]
-    require(low - slack <= truth["live_bytes"] <= high + slack,
-            f"{function} holds {show(truth['live_bytes'])}, outside the printed {show(low)} .. {show(high)} "
-            f"(estimate {show(live)})")
+    least, most = live - widen * (live - low), live + widen * (high - live)
+    require(least <= truth["live_bytes"] <= most,
+            f"{function} holds {show(truth['live_bytes'])}; printed {show(live)}, 95 %: {show(low)} .. {show(high)}")
     return found
 
 

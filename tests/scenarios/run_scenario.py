@@ -93,7 +93,7 @@ def check_sites(run, truth, _working, report):
     for site in truth["sites"]:
         if site["live_bytes"] < 4_000_000:
             continue
-        found = harness.check_site(report, site, tolerance=0.02)
+        found = harness.check_site(report, site)
         if site["live_bytes"] >= 50_000_000 and len(found) == 1:
             width = harness.interval_width(found[0])
             require(width <= 0.10, f"{site['function']}: the interval is +-{100 * width:.1f} % at "
@@ -159,7 +159,7 @@ def check_deflaters(run, truth, _working, report):
                           capture_output=True, text=True, check=True, timeout=20)
     each = json.loads(done.stdout)["sites"][0]
     leaked = {"function": "deflateInit2_", "live_bytes": each["live_bytes"] * truth["deflaters"]}
-    found = harness.check_site(report, leaked, tolerance=0.02)
+    found = harness.check_site(report, leaked)
     modules = {frame.get("module") or "" for frame in found[0]["frames"]}
     for module in ("libz.so", "libzip.so"):
         require(any(module in name for name in modules), f"the stack does not pass through {module}: {sorted(modules)}")

@@ -11,6 +11,7 @@ GLIBC = ("glibc",)
 GLIBC_HEAP = ("none", "next", "glibc")  # a heap with glibc's chunk headers, with or without the shim
 EMBEDDED = ("glibc", "jemalloc", "tcmalloc")
 PRELOADED = ("next",) + EMBEDDED
+FOREIGN = ("mimalloc",)  # another allocator, preloaded behind the shim
 ALL = ("none",) + PRELOADED
 
 NOT_A_LEAK = ("leak",)
@@ -37,7 +38,7 @@ def program(name, *arguments):
 
 SCENARIOS = (
     # Leaks: the site is named and its bytes stand inside the interval, whatever the backend.
-    Scenario("leak_steady", program("leak_steady"), ("leak",), growing=True, checks=("sites", "growth")),
+    Scenario("leak_steady", program("leak_steady"), ("leak",), PRELOADED + FOREIGN, growing=True, checks=("sites", "growth")),
     Scenario("leak_steady_cpp", program("leak_steady_cpp"), ("leak",), growing=True, checks=("sites", "growth")),
     Scenario("leak_slow", program("leak_slow"), ("leak",), EMBEDDED, growing=True, look_s=4, warm_s=3,
              checks=("sites",)),
