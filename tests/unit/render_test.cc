@@ -29,7 +29,7 @@ Explanation example() {
   explanation.verdicts = judge(evidence);
   SiteLine site;
   site.live_bytes = 5000;
-  site.frames = {{std::string(300, 'f'), "lib\x07x.so", "", "native"}};
+  site.frames = {{std::string(300, 'f'), "lib\x07x.so", "native"}};
   explanation.sites = {site};
   explanation.site_count = 1;
   return explanation;

@@ -188,9 +188,12 @@ class Gatherer {
     for (const SiteEstimate& estimate : estimates) {
       evidence_.live_requested_bytes += estimate.requested_bytes;
       if (estimate.live_bytes == 0) continue;
-      ++explanation_.site_count;
       const bool mapping =
           estimate.site < snapshot.sites.size() && snapshot.sites[estimate.site].mapping;
+      // What a JVM or another allocator reserves for itself is in the ledger, and no site of the
+      // program.
+      if (mapping && owner_of_mapping_site(snapshot, estimate.site) != Owner::kDirectMmaps) continue;
+      ++explanation_.site_count;
       if (evidence_.sites.size() < kSitesJudged) {
         const auto& from = mapping ? mapping_births : births;
         const auto born = from.find(estimate.site);

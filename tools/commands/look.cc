@@ -13,44 +13,24 @@
 namespace offheap {
 namespace {
 
-/// Which module a recorded address lies in, by base name.
-class ModuleNames {
- public:
-  explicit ModuleNames(const std::vector<RecordedModule>& modules) : modules_(modules) {}
-  [[nodiscard]] std::string_view of(Address address) const {
-    for (const RecordedModule& module : modules_) {
-      if (module.range.contains(address))
-        return std::string_view(module.path).substr(module.path.rfind('/') + 1);
+/// Base name of the module that holds a recorded address.
+std::string_view module_of(const Snapshot& snapshot, Address address) {
+  for (const RecordedModule& module : snapshot.modules) {
+    if (module.range.contains(address)) {
+      return std::string_view(module.path).substr(module.path.rfind('/') + 1);
     }
-    return {};
   }
-
- private:
-  const std::vector<RecordedModule>& modules_;
-};
-
-/// Who really maps at this site: a JVM's or an allocator's own mmap is not the program's.
-Owner owner_of_site(const RecordedSite& site, const ModuleNames& modules) {
-  constexpr std::size_t kLeafFrames = 3;
-  for (std::size_t i = 0; i < std::min(kLeafFrames, site.frames.size()); ++i) {
-    const std::string_view module = modules.of(site.frames[i]);
-    if (module == "libjvm.so") return Owner::kJava;
-    if (!allocator_of_library(module).empty()) return Owner::kBackendRanges;
-  }
-  return Owner::kDirectMmaps;
+  return {};
 }
 
 void claim_recorded(const Snapshot& snapshot, std::vector<Claim>& claims) {
   for (const Range& range : snapshot.backend_ranges) {
     claims.push_back({range, Owner::kBackendRanges, snapshot.backend_name});
   }
-  const ModuleNames modules(snapshot.modules);
   std::map<std::uint32_t, Owner> owners;
   for (const RecordedMapping& mapping : snapshot.mappings) {
     auto [at, fresh] = owners.try_emplace(mapping.site, Owner::kDirectMmaps);
-    if (fresh && mapping.site < snapshot.sites.size()) {
-      at->second = owner_of_site(snapshot.sites[mapping.site], modules);
-    }
+    if (fresh) at->second = owner_of_mapping_site(snapshot, mapping.site);
     claims.push_back({mapping.range, at->second, "mapped by the program"});
   }
 }
@@ -124,6 +104,18 @@ void read_parts(const Process& process, const MemoryReader& memory, Look& look) 
 }
 
 }  // namespace
+
+Owner owner_of_mapping_site(const Snapshot& snapshot, std::uint32_t site) {
+  constexpr std::size_t kLeafFrames = 3;
+  if (site >= snapshot.sites.size()) return Owner::kDirectMmaps;
+  const std::vector<Address>& frames = snapshot.sites[site].frames;
+  for (std::size_t i = 0; i < std::min(kLeafFrames, frames.size()); ++i) {
+    const std::string_view module = module_of(snapshot, frames[i]);
+    if (module == "libjvm.so") return Owner::kJava;
+    if (!allocator_of_library(module).empty()) return Owner::kBackendRanges;
+  }
+  return Owner::kDirectMmaps;
+}
 
 std::uint64_t monotonic_ns() {
   timespec now{};

@@ -43,6 +43,9 @@ struct Look {
 ///         cannot be read for another reason is left out and noted.
 Result<Look> take_look(const Process& process, const LookOptions& options);
 
+/// Who maps at a site of mmaps: a JVM's or another allocator's own mmap is not the program's.
+Owner owner_of_mapping_site(const Snapshot& snapshot, std::uint32_t site);
+
 std::uint64_t monotonic_ns();
 
 /// Bytes of transparent huge pages whose 4 KiB parts are all zero, by owner: estimated from an even

@@ -32,23 +32,15 @@ SymbolOptions options_for(std::string root) {
 
 SiteNames::SiteNames(const Snapshot& snapshot, std::string root)
     : snapshot_(snapshot),
-      symbolizer_(symbol_modules(snapshot.modules), options_for(std::move(root))) {}
+      symbolizer_(snapshot.modules, options_for(std::move(root))) {}
 
 std::vector<Frame> SiteNames::frames(std::uint32_t site) {
   std::vector<Frame> frames;
   if (site >= snapshot_.sites.size()) return frames;
   for (const Address address : snapshot_.sites[site].frames) {
-    for (const SymbolFrame& symbol : symbolizer_.resolve_return_address(address)) {
-      Frame frame;
-      frame.function = symbol.function;
-      frame.module = symbol.module;
-      if (!symbol.file.empty()) {
-        frame.location =
-            fmt::format("{}:{}", symbol.file.substr(symbol.file.rfind('/') + 1), symbol.line);
-      }
-      const bool shim = frames.empty() && frame.module.starts_with("libshim");
-      if (!shim) frames.push_back(std::move(frame));
-    }
+    const SymbolFrame symbol = symbolizer_.resolve_return_address(address);
+    const bool shim = frames.empty() && symbol.module.starts_with("libshim");
+    if (!shim) frames.push_back({.function = symbol.function, .module = symbol.module});
   }
   return frames;
 }

@@ -18,7 +18,7 @@ class SiteNames {
   /// `root`: /proc/PID/root of a living target, "" for a recording whose files are on this machine.
   SiteNames(const Snapshot& snapshot, std::string root);
 
-  /// The frames of a site, leaf first, without the shim's own; inlined functions are frames too.
+  /// The frames of a site, leaf first, without the shim's own.
   std::vector<Frame> frames(std::uint32_t site);
 
   /// "f < g < h": the first three frames that are the program's and not the allocator's or operator

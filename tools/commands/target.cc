@@ -52,8 +52,12 @@ std::string describe_libc(const Process& process, const Look& look) {
   return version.empty() ? "glibc" : "glibc " + version;
 }
 
+/// "jemalloc 5.3.0-0-g54eaed1d..." without the commit.
+std::string without_commit(const std::string& name) { return name.substr(0, name.find("-0-g")); }
+
 std::string describe_allocator(const Look& look, const std::string& libc) {
-  if (look.snapshot && !look.snapshot->backend_name.empty()) return look.snapshot->backend_name;
+  if (look.snapshot && !look.snapshot->backend_name.empty())
+    return without_commit(look.snapshot->backend_name);
   if (!look.ledger.foreign_allocator.empty()) return look.ledger.foreign_allocator;
   if (look.heap && look.heap->found) return libc.starts_with("glibc") ? libc : "glibc";
   return "unknown";
@@ -93,7 +97,7 @@ std::uint64_t age_of(const Process& process) {
 
 void describe_shim(const Snapshot& snapshot, TargetLine& target) {
   target.has_shim = true;
-  target.shim_backend = snapshot.backend_name;
+  target.shim_backend = without_commit(snapshot.backend_name);
   target.sample_bytes = snapshot.sample_mean_bytes;
 }
 
@@ -120,7 +124,8 @@ TargetLine describe_target(const Process& process, const Look& look) {
 TargetLine describe_recording(const Snapshot& snapshot) {
   TargetLine target;
   target.command = snapshot.command;
-  target.allocator = snapshot.backend_name;
+  target.allocator = without_commit(snapshot.backend_name);
+  target.pid = static_cast<int>(snapshot.pid);
   target.age_ns = snapshot.taken_time_ns - std::min(snapshot.taken_time_ns, snapshot.start_time_ns);
   describe_shim(snapshot, target);
   return target;

@@ -50,10 +50,12 @@ MallocTotals total_of_backend(const recording::BackendStatistics& statistics, By
   MallocTotals totals;
   Bytes left = rss_bytes;
   totals.rss_bytes = rss_bytes;
-  totals.resident.metadata_bytes = take(statistics.metadata_bytes, left);
+  // Free pages and caches were touched once; of live bytes some may never have been; metadata is told
+  // as mapped, mostly untouched, so it comes last.
+  totals.resident.trimmable_bytes = take(statistics.page_free_bytes, left);
   totals.resident.cached_bytes = take(statistics.cached_bytes, left);
   totals.resident.live_bytes = take(statistics.allocated_bytes, left);
-  totals.resident.trimmable_bytes = take(statistics.page_free_bytes, left);
+  totals.resident.metadata_bytes = take(statistics.metadata_bytes, left);
   totals.resident.pinned_bytes = left;
   totals.obtained.live_bytes = statistics.allocated_bytes;
   totals.obtained.cached_bytes = statistics.cached_bytes;

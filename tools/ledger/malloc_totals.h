@@ -19,8 +19,8 @@ struct MallocTotals {
 /// Sums a glibc heap. A block with its own mapping is live; its header counts as metadata.
 MallocTotals total_of_heap(const HeapReport& heap);
 
-/// Fits a backend's statistics to `rss_bytes`, its ranges' resident bytes: metadata, caches and whole
-/// free pages (trimmable) as the backend says, live bytes as far as they are resident, and what is then
+/// Fits a backend's statistics to `rss_bytes`, its ranges' resident bytes: whole free pages (trimmable)
+/// and caches as the backend says, live bytes and metadata as far as they are resident, and what is then
 /// left is pinned. Statistics are up to a second old, so each part is cut to what is left.
 MallocTotals total_of_backend(const recording::BackendStatistics& statistics, Bytes rss_bytes);
 

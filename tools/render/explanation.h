@@ -21,7 +21,6 @@ namespace offheap {
 struct Frame {
   std::string function;  ///< demangled; "0x7f..." when no name is known
   std::string module;    ///< file name of the ELF file
-  std::string location;  ///< "file.cc:12" where debug information says so
   std::string kind = "native";
 };
 
@@ -50,7 +49,7 @@ struct ThreadLine {
 };
 
 struct TargetLine {
-  int pid = 0;  ///< 0 for a recording of a process that is gone
+  int pid = 0;
   std::string command;
   std::optional<Container> container;
   bool jvm = false;

@@ -147,8 +147,7 @@ Json site_json(const SiteLine& site) {
     json["frames"].push_back(
         {{"function", frame.function},
          {"module", frame.module},
-         {"kind", frame.kind},
-         {"location", frame.location.empty() ? Json(nullptr) : Json(frame.location)}});
+         {"kind", frame.kind}});
   }
   return json;
 }

@@ -19,7 +19,7 @@ std::string cell(Bytes bytes) { return bytes == 0 ? "-" : format_bytes(bytes); }
 
 void add_head(const Explanation& explanation, Page& page) {
   const TargetLine& target = explanation.target;
-  std::string head = target.pid > 0 ? fmt::format("pid {}", target.pid) : "recording";
+  std::string head = fmt::format("{}pid {}", explanation.rss_known ? "" : "recording of ", target.pid);
   head += ": " + sanitise(target.command, 70);
   page.line(page.bold(head));
   std::string about = target.libc.empty() ? "" : target.libc + ", ";
@@ -179,9 +179,8 @@ void add_sites(const Explanation& explanation, Page& page) {
     page.line(line + (site.mapping ? ", by mmap" : ""));
     for (std::size_t i = 0; i < std::min(kFramesShown, site.frames.size()); ++i) {
       const Frame& frame = site.frames[i];
-      const std::string where = frame.location.empty() ? frame.module : frame.location;
       page.line(
-          fmt::format("       {}  {}", sanitise(frame.function, 60), page.dim(sanitise(where, 30))));
+          fmt::format("       {}  {}", sanitise(frame.function, 60), page.dim(sanitise(frame.module, 30))));
     }
     if (site.frames.size() > kFramesShown) {
       page.line(fmt::format("       and {} frames more", site.frames.size() - kFramesShown));

@@ -139,7 +139,12 @@ bool fits_inside(const Growers& growers, const Trend& live) {
 
 void doubt_growth(const Evidence& evidence, const Trend& live, Findings& findings) {
   const std::string next = look_longer(evidence);
-  if (live.shape == Shape::kTooShort) {
+  if (live.shape == Shape::kTooShort && live.idle_ns >= kTrendMinSpan_ns) {
+    findings.doubts.push_back(
+        {fmt::format("live bytes have not moved for {}: whether they grow under load is not known",
+                     format_duration(live.idle_ns)),
+         next + ", with load on the target"});
+  } else if (live.shape == Shape::kTooShort) {
     findings.doubts.push_back(
         {"whether live bytes grow is not known yet: too little time was watched", next});
   } else if (live.shape == Shape::kSlowing) {
@@ -157,13 +162,14 @@ void doubt_growth(const Evidence& evidence, const Trend& live, Findings& finding
              "live bytes rose by {} and then nothing moved for {}: a loaded data set, or a leak whose "
              "cause has stopped",
              format_bytes(live.rise_bytes), format_duration(live.idle_ns)),
-         "put load on the target and run " + next});
+         next + ", with load on the target"});
   }
 }
 
 }  // namespace
 
 std::string look_longer(const Evidence& evidence) {
+  if (!evidence.rss_known) return fmt::format("offheap diff {} LATER-RECORDING", evidence.target);
   return fmt::format("offheap explain {} --for 60s", evidence.target);
 }
 
