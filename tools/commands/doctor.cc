@@ -183,8 +183,10 @@ class Examination {
     }
     const auto cause = std::find_if(report_.checks.begin(), report_.checks.end(),
                                     [](const DoctorCheck& c) { return !c.ok; });
-    report_.verdict =
-        "the preload does not work: " + (cause == report_.checks.end() ? "unknown" : cause->detail);
+    report_.verdict = "the preload does not work: " +
+                      (cause == report_.checks.end()
+                           ? "unknown"
+                           : fmt::format("not true that {} ({})", cause->name, cause->detail));
   }
 
   const Process& process_;

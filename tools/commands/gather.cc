@@ -155,8 +155,9 @@ class Gatherer {
     }
     for (const ThreadName& thread : look.threads) {
       ThreadLine line{thread.tid, thread.name, {}, {}, 0};
-      // The recording has ids as the target's own pid namespace shows them.
-      if (const auto found = recorded.find(thread.tid); found != recorded.end()) {
+      const auto inner = look.inner_tids.find(thread.tid);
+      const std::uint32_t recorded_tid = inner == look.inner_tids.end() ? thread.tid : inner->second;
+      if (const auto found = recorded.find(recorded_tid); found != recorded.end()) {
         line.allocated_bytes = found->second->allocated_bytes;
         line.freed_bytes = found->second->freed_bytes;
       }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <ctime>
 #include <map>
 
@@ -88,6 +89,26 @@ std::optional<Error> read_heap(const Process& process, const MemoryReader& memor
   return {};
 }
 
+/// Thread ids as a container sees them, which is what its recording holds. Empty outside of one.
+std::map<std::uint32_t, std::uint32_t> read_inner_tids(const Process& process,
+                                                       const std::vector<ThreadName>& threads) {
+  std::map<std::uint32_t, std::uint32_t> inner;
+  const auto pids = process.read_namespace_pids();
+  if (!pids || pids->size() < 2) return inner;
+  for (const ThreadName& thread : threads) {
+    const auto status = process.read(fmt::format("task/{}/status", thread.tid).c_str());
+    if (!status) continue;
+    const auto line = status->find("\nNSpid:");
+    if (line == std::string::npos) continue;
+    const auto end = std::min(status->size(), status->find('\n', line + 1));
+    const auto last = status->find_last_of("\t ", end - 1);
+    std::uint32_t tid = 0;
+    std::from_chars(status->data() + last + 1, status->data() + end, tid);
+    if (last > line && tid != 0) inner[thread.tid] = tid;
+  }
+  return inner;
+}
+
 void read_parts(const Process& process, const MemoryReader& memory, Look& look) {
   if (auto threads = process.read_threads()) look.threads = std::move(*threads);
   if (auto stacks = find_thread_stacks(process, memory, look.mappings))
@@ -96,6 +117,7 @@ void read_parts(const Process& process, const MemoryReader& memory, Look& look) 
     auto snapshot = read_live_recording(memory, look.mappings);
     if (snapshot) {
       look.snapshot = std::move(*snapshot);
+      look.inner_tids = read_inner_tids(process, look.threads);
     } else {
       look.notes.push_back(fmt::format("the recording was not read: {}", snapshot.error().what));
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ struct Look {
   std::optional<HeapReport> heap;
   std::vector<ThreadStack> stacks;
   std::vector<ThreadName> threads;
+  std::map<std::uint32_t, std::uint32_t> inner_tids;  ///< as the target's own pid namespace has them
   std::optional<Snapshot> snapshot;
   std::optional<Cgroup> cgroup;
   std::array<Bytes, kOwnerCount> huge_zero_bytes{};

@@ -31,8 +31,7 @@ SymbolOptions options_for(std::string root) {
 }  // namespace
 
 SiteNames::SiteNames(const Snapshot& snapshot, std::string root)
-    : snapshot_(snapshot),
-      symbolizer_(snapshot.modules, options_for(std::move(root))) {}
+    : snapshot_(snapshot), symbolizer_(snapshot.modules, options_for(std::move(root))) {}
 
 std::vector<Frame> SiteNames::frames(std::uint32_t site) {
   std::vector<Frame> frames;

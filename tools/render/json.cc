@@ -145,9 +145,7 @@ Json site_json(const SiteLine& site) {
   json["frames"] = Json::array();
   for (const Frame& frame : site.frames) {
     json["frames"].push_back(
-        {{"function", frame.function},
-         {"module", frame.module},
-         {"kind", frame.kind}});
+        {{"function", frame.function}, {"module", frame.module}, {"kind", frame.kind}});
   }
   return json;
 }

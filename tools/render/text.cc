@@ -179,8 +179,8 @@ void add_sites(const Explanation& explanation, Page& page) {
     page.line(line + (site.mapping ? ", by mmap" : ""));
     for (std::size_t i = 0; i < std::min(kFramesShown, site.frames.size()); ++i) {
       const Frame& frame = site.frames[i];
-      page.line(
-          fmt::format("       {}  {}", sanitise(frame.function, 60), page.dim(sanitise(frame.module, 30))));
+      page.line(fmt::format("       {}  {}", sanitise(frame.function, 60),
+                            page.dim(sanitise(frame.module, 30))));
     }
     if (site.frames.size() > kFramesShown) {
       page.line(fmt::format("       and {} frames more", site.frames.size() - kFramesShown));

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The functions of one ELF file, sorted by address, and where to look for the file's debug file. Reads
+// with libelf; every size that the file states is capped, and damage means "no names", never a crash.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/units.h"
+
+namespace offheap {
+
+struct FunctionSymbol {
+  Address begin = 0;  ///< ELF virtual address
+  Bytes size = 0;     ///< 0 = up to the next one
+  std::string name;   ///< mangled
+};
+
+/// What was read of one ELF file.
+struct FunctionTable {
+  std::vector<FunctionSymbol> functions;  ///< ascending by address; one name an address
+  std::vector<std::uint8_t> build_id;     ///< empty = the file has none
+  std::string debug_link;                 ///< .gnu_debuglink's file name
+  bool has_symtab = false;                ///< false: .dynsym only
+};
+
+/// Reads `path`. Nothing when it is not a regular file that libelf understands.
+///
+/// Errors: nothing on any damage; a table with what could be read otherwise.
+/// Thread: any; no shared state.
+/// Source: elf(5); gabi "Symbol Table"; gdb's manual "Debugging Information in Separate Files".
+std::optional<FunctionTable> read_function_table(const std::string& path);
+
+/// The function that holds `address`, or null.
+const FunctionSymbol* find_function(const FunctionTable& table, Address address);
+
+/// Where a debug file may stand, best first: by build id, then by debug link.
+std::vector<std::string> debug_file_candidates(const FunctionTable& table, const std::string& path,
+                                               const std::string& root,
+                                               const std::vector<std::string>& debug_directories);
+
+}  // namespace offheap
