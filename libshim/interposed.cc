@@ -93,8 +93,13 @@ extern "C" {
 SHIM_EXPORT void* mmap(void* at, size_t length, int protection, int flags, int fd, off_t offset) {
   long address = raw_syscall(SYS_mmap, reinterpret_cast<long>(at), static_cast<long>(length),
                              protection, flags, fd, offset);
-  // A file's mapping says for itself in smaps what it is.
-  if (!is_error(address) && (flags & MAP_ANONYMOUS)) record_mapped(address, length);
+  // A file's mapping says for itself in smaps what it is; it may stand where one of ours stood.
+  if (!is_error(address)) {
+    if (flags & MAP_ANONYMOUS)
+      record_mapped(address, length);
+    else if (flags & MAP_FIXED)
+      record_unmapped(reinterpret_cast<void*>(address), length);
+  }
   return libc_result<void*>(address);
 }
 
@@ -114,12 +119,14 @@ SHIM_EXPORT void* mremap(void* old, size_t old_length, size_t new_length, int fl
   va_start(rest, flags);
   long wanted = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? va_arg(rest, long) : 0;
   va_end(rest);
+  // As munmap: out of the table before the kernel may give the range away, back in if it refuses.
+  if (!(flags & MREMAP_DONTUNMAP)) record_unmapped(old, old_length);
   long address = raw_syscall(SYS_mremap, reinterpret_cast<long>(old), static_cast<long>(old_length),
                              static_cast<long>(new_length), flags, wanted);
-  if (!is_error(address)) {
-    if (!(flags & MREMAP_DONTUNMAP)) record_unmapped(old, old_length);
+  if (!is_error(address))
     record_mapped(address, new_length);
-  }
+  else if (!(flags & MREMAP_DONTUNMAP))
+    record_mapped(reinterpret_cast<long>(old), old_length);
   return libc_result<void*>(address);
 }
 

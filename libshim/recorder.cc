@@ -46,7 +46,7 @@ long map_recording(void* at, long fd, int extra_flags) {
 bool is_error(long result) { return result < 0 && result > -4096; }
 
 void explain_file_failure(const char* path, const char* step, long error) {
-  char text[640] = "cannot record into ";
+  char text[768] = "cannot record into ";
   append(text, sizeof text, path);
   append(text, sizeof text, ": ");
   append(text, sizeof text, step);
@@ -56,14 +56,25 @@ void explain_file_failure(const char* path, const char* step, long error) {
   complain(text);
 }
 
-/// DIR/COMMAND-PID-STARTTICKS.offheap: two containers that share DIR and a pid differ in start time;
-/// should they not, O_EXCL keeps the second from touching the first's file.
-void record_path(char* out, size_t out_bytes, const char* directory) {
+/// OFFHEAP_RECORD from the root down: a child that has changed its directory still means the same one.
+const char* record_directory(const char* directory) {
+  static char absolute[448];
+  if (directory[0] == '/' || absolute[0]) return absolute[0] ? absolute : directory;
+  if (raw_syscall(SYS_getcwd, reinterpret_cast<long>(absolute), sizeof absolute) <= 0) return directory;
+  append(absolute, sizeof absolute, "/");
+  append(absolute, sizeof absolute, directory);
+  return absolute;
+}
+
+/// DIR/COMMAND-PID-STARTTICKS[-N].offheap. Containers that share DIR and a pid differ in start time. A
+/// process that execs itself differs in nothing: it is the Nth of that name.
+void record_path(char* out, size_t out_bytes, const char* directory, uint32_t ordinal) {
   char executable[64];
   char comm[16];
   program_names(executable, sizeof executable, comm, sizeof comm);
   for (char* c = comm; *c; ++c)
     if (*c == '/' || *c < ' ') *c = '_';
+  out[0] = 0;
   append(out, out_bytes, directory);
   append(out, out_bytes, "/");
   append(out, out_bytes, comm[0] ? comm : "process");
@@ -71,15 +82,27 @@ void record_path(char* out, size_t out_bytes, const char* directory) {
   append_number(out, out_bytes, static_cast<uint64_t>(raw_syscall(SYS_getpid)));
   append(out, out_bytes, "-");
   append_number(out, out_bytes, process_start_ticks());
+  if (ordinal > 1) append(out, out_bytes, "-");
+  if (ordinal > 1) append_number(out, out_bytes, ordinal);
   append(out, out_bytes, ".offheap");
+}
+
+/// Creates a file of that name, never opens one that is there. *path is the last that was tried.
+long create_record_file(const char* directory, char* path, size_t path_bytes) {
+  constexpr long kExists = -17;
+  long fd = kExists;
+  for (uint32_t ordinal = 1; fd == kExists && ordinal <= 64; ++ordinal) {
+    record_path(path, path_bytes, directory, ordinal);
+    fd = raw_syscall(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path),
+                     O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  }
+  return fd;
 }
 
 /// An open, sized, reserved file, or -1 after one line that says why.
 long open_record_file(const char* directory) {
-  char path[512] = "";
-  record_path(path, sizeof path, directory);
-  long fd = raw_syscall(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path),
-                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  char path[576];
+  long fd = create_record_file(record_directory(directory), path, sizeof path);
   if (fd < 0) {
     explain_file_failure(path, "open", fd);
     return -1;

@@ -279,7 +279,7 @@ struct Header {
 };
 
 struct LiveSamples {
-  alignas(64) uint64_t addresses[kLiveSampleCapacity];  ///< 0 = free; any thread
+  alignas(64) uint64_t addresses[kLiveSampleCapacity];  ///< 0 = free, 1 = being written; any thread
   LiveSample records[kLiveSampleCapacity];
 };
 
