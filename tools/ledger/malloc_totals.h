@@ -20,8 +20,8 @@ struct MallocTotals {
 MallocTotals total_of_heap(const HeapReport& heap);
 
 /// Fits a backend's statistics to `rss_bytes`, its ranges' resident bytes: whole free pages (trimmable)
-/// and caches as the backend says, live bytes and metadata as far as they are resident, and what is then
-/// left is pinned. Statistics are up to a second old, so each part is cut to what is left.
+/// and caches as the backend says, live bytes and metadata as far as they are resident, and what is
+/// then left is pinned. Statistics are up to a second old, so each part is cut to what is left.
 MallocTotals total_of_backend(const recording::BackendStatistics& statistics, Bytes rss_bytes);
 
 }  // namespace offheap
