@@ -53,7 +53,7 @@ in_container() {
   in_docker=yes
   say "An image with the two lines that preload libshim, and a container with 512 MB"
   tail -n 2 "$here/demo/Dockerfile"
-  docker build --network none --quiet --tag offheap-demo "$work/demo" >/dev/null
+  DOCKER_BUILDKIT=0 docker build --network none --quiet --tag offheap-demo "$work/demo" >/dev/null
   run docker run --detach --name "$name" --network none --memory 512m offheap-demo
   pid=$(docker inspect --format '{{.State.Pid}}' "$name")
   wait_for_growth "$pid"

@@ -104,9 +104,12 @@ stop() {
     own_pid >/dev/null || break
     sleep 0.5
   done
-  local host
+  local host sockets
   host=$(cat "$host_file")
-  rm -rf "$(dirname "${host#unix://}")" "$host_file"
+  sockets=$(dirname "${host#unix://}")
+  # The daemon leaves its mount of the container-less network namespace behind.
+  umount --lazy "$sockets"/exec/netns/* 2>/dev/null || true
+  rm -rf "$sockets" "$host_file"
 }
 
 "$command"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The demo's application: a shop whose Java heap is small and steady while its container fills up. Twelve
-// workers pack orders; every hundredth order's Deflater is kept and never ended.
+// workers pack orders; every twentieth order's Deflater is kept and never ended.
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -41,7 +41,7 @@ public final class Shop {
             try {
                 while (true) {
                     for (int i = 0; i < 10; i++) {
-                        pack(random.nextInt(100) == 0);
+                        pack(random.nextInt(20) == 0);
                     }
                     Thread.sleep(200 + random.nextInt(100));
                 }

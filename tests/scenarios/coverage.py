@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Do the printed 95 % intervals hold the truth? 100 seeded runs of coverage_leak, three sites each.
 
-For each site, in at least 95 of the 100 runs, its true bytes must lie inside its printed interval, and
-no interval of a site of 50 MB or more may be wider than +-10 %.
+Of the 300 looks at least 95 % must find the true bytes inside the printed interval (--least for backends
+whose exact size-class totals are not known, so that their intervals are no wider than they must be: 92 % is
+what 300 looks at a true 95 % hardly ever fall below), no single site less than 90 %, and no interval of a
+site of 50 MB or more may be wider than +-10 %.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from harness import require, show
 
 WIDE_SITE_BYTES = 50_000_000
 WIDEST = 0.10
+LEAST_OF_ONE_SITE = 0.90
 
 
 def look(build, backend, seed):
@@ -31,7 +34,7 @@ def look(build, backend, seed):
     return seed, seen
 
 
-def judge(results):
+def judge(results, least):
     runs = len(results)
     inside, widest = {}, 0.0
     for seed, seen in results:
@@ -47,8 +50,10 @@ def judge(results):
     for name, hits in inside.items():
         print(f"{name}: {hits} of {runs} runs inside the 95 % interval")
     print(f"widest interval of a site of {WIDE_SITE_BYTES / 1e6:.0f} MB or more: +-{100 * widest:.1f} %")
+    share = sum(inside.values()) / (runs * len(inside))
+    require(share >= least, f"{100 * share:.1f} % of all looks inside the 95 % interval, at least {100 * least:.0f} % wanted")
     for name, hits in inside.items():
-        require(hits >= 0.95 * runs, f"{name}: {hits} of {runs} runs inside the 95 % interval, at least 95 % wanted")
+        require(hits >= LEAST_OF_ONE_SITE * runs, f"{name}: {hits} of {runs} runs inside the 95 % interval")
     require(widest <= WIDEST, f"an interval is +-{100 * widest:.1f} % wide, allowed {100 * WIDEST:.0f} %")
 
 
@@ -57,12 +62,13 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--backend", default="glibc")
     parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--least", type=float, default=0.95)
     options = parser.parse_args()
     build = harness.Build(options.build)
 
     def run():
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            judge(list(pool.map(lambda seed: look(build, options.backend, seed), range(1, options.runs + 1))))
+            judge(list(pool.map(lambda seed: look(build, options.backend, seed), range(1, options.runs + 1))), options.least)
 
     return harness.run_main(run)
 
