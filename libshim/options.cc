@@ -100,8 +100,6 @@ void parse_budget(Lookup lookup, Options* options, const Complaints& complaints)
     options->budget_ppm = static_cast<uint32_t>(ppm);
 }
 
-bool set(const char* value) { return value && *value && strcmp(value, "0") != 0; }
-
 const char* text_or_null(const char* value) { return value && *value ? value : nullptr; }
 
 bool matches(const char* pattern, const char* pattern_end, const char* name) {
@@ -146,7 +144,6 @@ Options parse_options(Lookup lookup, char* complaint, size_t complaint_bytes) {
   options.only = text_or_null(lookup("OFFHEAP_ONLY"));
   parse_sample(lookup, &options, complaints);
   parse_budget(lookup, &options, complaints);
-  options.verbose = set(lookup("OFFHEAP_VERBOSE"));
   return options;
 }
 

@@ -18,7 +18,6 @@ struct Options {
   uint64_t sample_bytes = 0;     ///< OFFHEAP_SAMPLE: fixed mean; 0 = adaptive
   bool sampling = true;          ///< OFFHEAP_SAMPLE=off
   uint32_t budget_ppm = 10'000;  ///< OFFHEAP_BUDGET: CPU share for sampling, percent; 1 % = 10,000
-  bool verbose = false;          ///< OFFHEAP_VERBOSE=1: say on fd 2 what could not be done
 };
 
 using Lookup = const char* (*)(const char* name);

@@ -160,8 +160,8 @@ class Examination {
     const auto snapshot = read_live_recording(*memory, mappings_);
     if (!snapshot) {
       add("a recording is present", false, snapshot.error().what,
-          "libshim.so without a recording is dormant: see OFFHEAP_ONLY, or set OFFHEAP_VERBOSE=1 and "
-          "restart");
+          "libshim.so without a recording is dormant: OFFHEAP_ONLY does not name this program, or its "
+          "standard error says why");
       return;
     }
     add("a recording is present", true,
