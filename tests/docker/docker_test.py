@@ -62,13 +62,16 @@ class Host:
 
 
 class Container:
-    """One container of the base image with the build mounted read-only; removed at the end."""
+    """One container of the base image with the build mounted read-only; removed at the end.
+
+    The programs stand where they stand on the host: a recording has their paths, and is read there.
+    """
 
     def __init__(self, build, command, memory, environment, mounts=()):
         self.name = f"offheap-test-{uuid.uuid4().hex[:12]}"
         arguments = ["run", "--detach", "--interactive", "--name", self.name, "--network", "none", "--memory", memory,
                      "--volume", f"{build.shim}:/opt/offheap/libshim.so:ro",
-                     "--volume", f"{build.directory / 'tests' / 'scenarios'}:/scenarios:ro"]
+                     "--volume", f"{build.programs}:{build.programs}:ro", "--volume", f"{build.classes}:{build.classes}:ro"]
         for source, inside in mounts:
             arguments += ["--volume", f"{source}:{inside}"]
         for key, value in {"LD_PRELOAD": "/opt/offheap/libshim.so", **environment}.items():
@@ -96,7 +99,7 @@ class Container:
 
 def jvm_in_a_container(build):
     """From the host: the leak's site, the container and its limit."""
-    options = ["java", "-Xmx64m", "-XX:+UseSerialGC", "-cp", "/scenarios/java", "DeflatersNeverEnded"]
+    options = ["java", "-Xmx64m", "-XX:+UseSerialGC", "-cp", build.classes, "DeflatersNeverEnded"]
     with Container(build, options, "512m", {"OFFHEAP_BACKEND": "next"}) as container:
         time.sleep(6)
         state = container.state()
@@ -120,7 +123,7 @@ def recording_after_an_oom_kill(build):
     shutil.rmtree(records, ignore_errors=True)
     records.mkdir(parents=True)
     limit = 96 * MIB
-    with Container(build, ["/scenarios/programs/leak_steady", "1"], limit,
+    with Container(build, [build.programs / "leak_steady", "1"], limit,
                    {"OFFHEAP_BACKEND": "glibc", "OFFHEAP_RECORD": "/records"}, [(records, "/records")]) as container:
         state = container.wait_for_end(60)
     require(state["OOMKilled"] and state["ExitCode"] == 137, f"not an OOM kill: {state}")
