@@ -53,7 +53,10 @@ in_container() {
   in_docker=yes
   say "An image with the two lines that preload libshim, and a container with 512 MB"
   tail -n 2 "$here/demo/Dockerfile"
-  DOCKER_BUILDKIT=0 docker build --network none --quiet --tag offheap-demo "$work/demo" >/dev/null
+  DOCKER_BUILDKIT=0 docker build --network none --tag offheap-demo "$work/demo" >"$work/build.log" 2>&1 || {
+    cat "$work/build.log" >&2
+    return 1
+  }
   run docker run --detach --name "$name" --network none --memory 512m offheap-demo
   pid=$(docker inspect --format '{{.State.Pid}}' "$name")
   wait_for_growth "$pid"
