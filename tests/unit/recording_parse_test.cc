@@ -141,6 +141,19 @@ TEST(RecordingParse, SitesKeepTheirSamples_WhereverTheHashPutThem) {
   EXPECT_EQ(snapshot.mappings[0].site, 2U);
 }
 
+TEST(RecordingParse, SampleBeingWritten_IsSkippedButNotRejected) {
+  constexpr std::uint64_t kBeingWritten = 1;
+  RecordingBuilder builder;
+  builder.add_sample(kBeingWritten, recording::kNoSite, 100, 4, 4096,
+                     1);                             // its record is there already
+  builder.add_sample(kBeingWritten, 0, 0, 0, 0, 0);  // its record is still empty
+  builder.add_sample(0x1000, recording::kNoSite, 100, 4, 4096, 1);
+  Snapshot snapshot = parsed(builder);
+  ASSERT_EQ(snapshot.samples.size(), 1U);
+  EXPECT_EQ(snapshot.samples[0].address, 0x1000U);
+  EXPECT_EQ(snapshot.rejected_count, 0U);
+}
+
 TEST(RecordingParse, SampleWithoutSite_IsKept) {
   RecordingBuilder builder;
   builder.add_sample(0x1000, recording::kNoSite, 100, 4, 4096, 1);

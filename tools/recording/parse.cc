@@ -22,6 +22,8 @@ using recording::Recording;
 constexpr std::uint64_t kAddressLimit = std::uint64_t{1} << 57;
 constexpr std::uint64_t kNsPerMs = 1'000'000;
 constexpr std::uint32_t kUnmappedSite = recording::kNoSite;
+/// Address of an entry that the target was writing during the copy: skipped, since it is no damage.
+constexpr std::uint64_t kBeingWritten = 1;
 
 Error incompatible(std::string what, std::string remedy = {}) {
   return {ErrorCode::kIncompatible, std::move(what), "", std::move(remedy)};
@@ -186,7 +188,7 @@ class Parser {
   void samples() {
     for (std::uint32_t i = 0; i < recording::kLiveSampleCapacity; ++i) {
       std::uint64_t address = raw_.live_samples.addresses[i];
-      if (address == 0) continue;
+      if (address == 0 || address == kBeingWritten) continue;
       const recording::LiveSample& sample = raw_.live_samples.records[i];
       std::uint32_t site = 0;
       bool valid = address < kAddressLimit && sample.requested_bytes < kAddressLimit &&
@@ -207,7 +209,6 @@ class Parser {
   }
 
   void mappings() {
-    constexpr std::uint64_t kBeingWritten = 1;
     for (const recording::DirectMapping& mapping : raw_.direct_mappings) {
       if (mapping.begin == 0 || mapping.begin == kBeingWritten) continue;
       std::uint32_t site = 0;
