@@ -213,11 +213,20 @@ TEST(MallocTotals, Backend_PartsAlwaysSumToWhatIsResident) {
   statistics.cached_bytes = 50;
   statistics.page_free_bytes = 200;
   for (const Bytes rss : {Bytes{0}, Bytes{120}, Bytes{1000}, Bytes{1500}}) {
-    const MallocTotals totals = total_of_backend(statistics, rss);
+    const MallocTotals totals = total_of_backend(statistics, rss, 1000);
     EXPECT_EQ(totals.resident.sum(), rss);
     EXPECT_EQ(totals.obtained.live_bytes, 700u);
   }
-  EXPECT_EQ(total_of_backend(statistics, 1500).resident.pinned_bytes, 450u);
+  EXPECT_EQ(total_of_backend(statistics, 1500, 1000).resident.pinned_bytes, 450u);
+}
+
+TEST(MallocTotals, BackendWithStaleStatistics_FewBlocksCannotPinMuch) {
+  recording::BackendStatistics statistics{};
+  statistics.allocated_bytes = 1000;
+  const MallocTotals totals = total_of_backend(statistics, Bytes{100} << 20, 10);
+  EXPECT_EQ(totals.resident.pinned_bytes, 10 * kLargestSlabBytes);
+  EXPECT_EQ(totals.resident.sum(), Bytes{100} << 20);
+  EXPECT_GT(totals.resident.trimmable_bytes, Bytes{99} << 20);
 }
 
 }  // namespace

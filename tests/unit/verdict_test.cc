@@ -168,7 +168,7 @@ TEST(Verdict, IdleJemalloc_IsRetentionWithItsOwnRemedy) {
   statistics.allocated_bytes = 30 * kMi;
   statistics.page_free_bytes = 400 * kMi;
   evidence.backend = statistics;
-  evidence.malloc = total_of_backend(statistics, 435 * kMi);
+  evidence.malloc = total_of_backend(statistics, 435 * kMi, 100000);
   own(evidence, Owner::kBackendRanges, 435 * kMi);
   const auto verdicts = judge(evidence);
   ASSERT_EQ(verdicts.front().kind, VerdictKind::kRetention) << names(verdicts);

@@ -179,7 +179,9 @@ class Gatherer {
     explanation_.backend = statistics;
     const Bytes resident = explanation_.rss_known ? explanation_.ledger.rss_of(Owner::kBackendRanges)
                                                   : statistics.resident_bytes;
-    explanation_.malloc = total_of_backend(statistics, resident);
+    explanation_.malloc = total_of_backend(
+        statistics, resident,
+        snapshot.allocated_count - std::min(snapshot.allocated_count, snapshot.freed_count));
   }
 
   void use_sites(const Snapshot& snapshot, const std::vector<SiteEstimate>& estimates,

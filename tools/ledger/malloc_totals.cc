@@ -46,7 +46,8 @@ MallocTotals total_of_heap(const HeapReport& heap) {
   return totals;
 }
 
-MallocTotals total_of_backend(const recording::BackendStatistics& statistics, Bytes rss_bytes) {
+MallocTotals total_of_backend(const recording::BackendStatistics& statistics, Bytes rss_bytes,
+                              std::uint64_t live_count) {
   MallocTotals totals;
   Bytes left = rss_bytes;
   totals.rss_bytes = rss_bytes;
@@ -56,7 +57,9 @@ MallocTotals total_of_backend(const recording::BackendStatistics& statistics, By
   totals.resident.cached_bytes = take(statistics.cached_bytes, left);
   totals.resident.live_bytes = take(statistics.allocated_bytes, left);
   totals.resident.metadata_bytes = take(statistics.metadata_bytes, left);
-  totals.resident.pinned_bytes = left;
+  const Bytes most_slabs = rss_bytes / kLargestSlabBytes + 1;
+  totals.resident.pinned_bytes = take(std::min(live_count, most_slabs) * kLargestSlabBytes, left);
+  totals.resident.trimmable_bytes += left;
   totals.obtained.live_bytes = statistics.allocated_bytes;
   totals.obtained.cached_bytes = statistics.cached_bytes;
   totals.obtained.metadata_bytes = statistics.metadata_bytes;

@@ -22,6 +22,15 @@ MallocTotals total_of_heap(const HeapReport& heap);
 /// Fits a backend's statistics to `rss_bytes`, its ranges' resident bytes: whole free pages (trimmable)
 /// and caches as the backend says, live bytes and metadata as far as they are resident, and what is
 /// then left is pinned. Statistics are up to a second old, so each part is cut to what is left.
-MallocTotals total_of_backend(const recording::BackendStatistics& statistics, Bytes rss_bytes);
+///
+/// While the program only frees, the statistics grow older still. So one bound is kept that does not
+/// depend on them: `live_count` blocks, exact and of now, pin at most a slab each. What is above that
+/// is trimmable.
+MallocTotals total_of_backend(const recording::BackendStatistics& statistics, Bytes rss_bytes,
+                              std::uint64_t live_count);
+
+/// The most that one small block keeps from being given back: jemalloc's largest slabs are 7 pages,
+/// tcmalloc's spans of small classes no larger.
+inline constexpr Bytes kLargestSlabBytes = Bytes{28} << 10;
 
 }  // namespace offheap
