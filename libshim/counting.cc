@@ -65,10 +65,37 @@ void count_in_cell(ThreadSlot* slot, const Place& place, Side side, uint64_t byt
     slot->own_index = static_cast<uint16_t>(place.arena);
   if (place.segment && place.arena == slot->own_index)
     (side == Side::kIn ? slot->own_segment : slot->own_segment_free) = place.segment;
-  if (ArenaCell* cell = cell_of(slot, place.arena))
-    add(cell, side, bytes);
-  else
-    add_shared(&the_recording->arenas[place.arena], side, bytes);
+  ArenaCell* cell = cell_of(slot, place.arena);
+  if (!cell) return add_shared(&the_recording->arenas[place.arena], side, bytes);
+  add(cell, side, bytes);
+  if (cell >= slot->others && cell < slot->others + recording::kOtherCells)
+    slot->other_segment[cell - slot->others] = place.segment;
+}
+
+/// The cell of a block that lies in a segment which this thread has met before, as most do where
+/// threads free what others allocated; null for any other. A forked child's zeroed slot knows no
+/// segment.
+ArenaCell* familiar_cell(ThreadSlot* slot, const void* block) {
+  if ((chunk_header(block) & (kChunkNonMain | kChunkMmapped)) != kChunkNonMain) return nullptr;
+  uint64_t segment = reinterpret_cast<uint64_t>(block) & kSegmentMask;
+  for (uint32_t i = 0; i < recording::kOtherCells; ++i)
+    if (slot->other_segment[i] == segment) return &slot->others[i];
+  return nullptr;
+}
+
+template <typename Policy>
+bool try_count_out_familiar(void* block) {
+  if constexpr (Policy::kHasCells) {
+    ThreadSlot* slot = thread_state.slot;
+    ArenaCell* cell = familiar_cell(slot, block);
+    if (!cell) return false;
+    uint64_t bytes = Policy::bytes_out(block);
+    add(cell, Side::kOut, bytes);
+    slot->freed_count += 1;
+    slot->freed_bytes += bytes;
+    return true;
+  }
+  return false;
 }
 
 /// The slot to count in: the thread's, taken now if it has none. Null: count in the shared cells.
@@ -99,13 +126,19 @@ void fill_class_table() {
 template <typename Policy>
 void* count_in_slow(void* block, size_t requested, uint64_t bytes) {
   ThreadSlot* slot = slot_or_null();
-  BlockFigures figures = figures_of<Policy>(block);
   if (!slot) {
     // Without a slot jemalloc's own words of this thread are not read either.
+    BlockFigures figures = figures_of<Policy>(block);
     count_shared_in(figures.place.arena, Policy::kCountsFreedBytes ? bytes : figures.usable_bytes);
     return block;
   }
-  count_in_cell(slot, figures.place, Side::kIn, bytes);
+  if constexpr (Policy::kHasCells) {
+    ArenaCell* cell = familiar_cell(slot, block);
+    if (cell)
+      add(cell, Side::kIn, bytes);
+    else
+      count_in_cell(slot, place_of_chunk(block), Side::kIn, bytes);
+  }
   slot->allocated_count += 1;
   slot->countdown -= static_cast<int64_t>(bytes);
   return slot->countdown < 0 ? countdown_slow<Policy>(block, requested, bytes) : block;
@@ -145,10 +178,12 @@ void count_out(const BlockFigures& block) {
 
 template <typename Policy>
 void free_slow(void* block) {
-  if (!block || is_early(block)) return;
-  recording::LiveSample sample;
-  if (tag_may_be_sample(block) && take_back_sample(block, &sample)) count_freed_sample(sample);
-  count_out<Policy>(figures_of<Policy>(block));
+  if (tag_may_be_sample(block)) {
+    if (!block || is_early(block)) return;
+    recording::LiveSample sample;
+    if (take_back_sample(block, &sample)) count_freed_sample(sample);
+  }
+  if (!try_count_out_familiar<Policy>(block)) count_out<Policy>(figures_of<Policy>(block));
   Policy::free(block);
 }
 

@@ -157,8 +157,9 @@ struct alignas(64) ThreadSlot {
 
   ArenaCell own;  ///< the secondary arena that this thread allocates from
   ArenaCell mmapped;
-  ArenaCell others[kOtherCells];  ///< arenas that it frees into, first come
-  uint16_t own_index;             ///< Arena index, 0 = none yet
+  ArenaCell others[kOtherCells];        ///< arenas that it frees into, first come
+  uint64_t other_segment[kOtherCells];  ///< heap segment last seen of each, so as not to read its arena
+  uint16_t own_index;                   ///< Arena index, 0 = none yet
   uint16_t other_index[kOtherCells];
   uint32_t tid;         ///< 0 = slot free; any thread (claims by compare-and-swap)
   uint32_t generation;  ///< times this slot was given out
