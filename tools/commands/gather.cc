@@ -175,6 +175,8 @@ class Gatherer {
     // The counters are exact and of now, the backend's own figures as old as its last refresh.
     evidence_.backend_stale_bytes =
         statistics.allocated_bytes - std::min(statistics.allocated_bytes, live);
+    // Nothing counted alive beside a backend that says otherwise: the counters were not readable.
+    if (live == 0) return;
     statistics.allocated_bytes = live;
     explanation_.backend = statistics;
     const Bytes resident = explanation_.rss_known ? explanation_.ledger.rss_of(Owner::kBackendRanges)
