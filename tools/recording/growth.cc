@@ -46,7 +46,8 @@ void BirthSum::add(std::uint64_t born_ns, double bytes, double variance) {
 void BirthSum::finish(SiteEstimate* out) const {
   out->born_by_window.reserve(kBirthWindows);
   for (double bytes : bytes_) out->born_by_window.push_back(rounded(bytes));
-  if (taken_ns_ < start_ns_ + kShortestObservationNs) return;
+  // Subtracted, not added: a hostile start may stand at the end of time.
+  if (taken_ns_ <= start_ns_ || taken_ns_ - start_ns_ < kShortestObservationNs) return;
   double window_seconds = static_cast<double>(taken_ns_ - start_ns_) / kNsPerSecond / kBirthWindows;
   double middle_seconds = window_seconds * (kBirthWindows - 2);
   Interval middle =
