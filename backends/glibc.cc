@@ -48,8 +48,43 @@ bool holds(const void* address) {
          dladdr(address, &asked) != 0 && ours.dli_fbase == asked.dli_fbase;
 }
 
+namespace {
+
+/// What asks and tunes glibc. Looked up once: dlopen allocates, and mallinfo2 must not change the heap
+/// that it describes.
+struct Controls {
+  int (*mallopt)(int, int);
+  int (*malloc_trim)(size_t);
+  void (*malloc_stats)();
+  int (*malloc_info)(int, FILE*);
+  WideMallinfo (*mallinfo2)();
+  struct mallinfo (*mallinfo)();
+};
+Controls g_controls;
+
+template <typename Function>
+void look_up(Function* out, const char* name) {
+  *out = reinterpret_cast<Function>(function(name));
+}
+
+const Controls& controls() {
+  if (g_controls.mallopt == nullptr) resolve_controls();
+  return g_controls;
+}
+
+}  // namespace
+
+void resolve_controls() {
+  look_up(&g_controls.malloc_trim, "malloc_trim");
+  look_up(&g_controls.malloc_stats, "malloc_stats");
+  look_up(&g_controls.malloc_info, "malloc_info");
+  look_up(&g_controls.mallinfo2, "mallinfo2");
+  look_up(&g_controls.mallinfo, "mallinfo");
+  look_up(&g_controls.mallopt, "mallopt");
+}
+
 int mallopt(int parameter, int value) {
-  auto* real = reinterpret_cast<int (*)(int, int)>(function("mallopt"));
+  auto* real = controls().mallopt;
   return real != nullptr ? real(parameter, value) : 0;
 }
 
@@ -96,16 +131,16 @@ size_t usable_size(void* block) {
 }
 
 int malloc_trim(size_t pad) {
-  auto* real = reinterpret_cast<int (*)(size_t)>(glibc::function("malloc_trim"));
+  auto* real = glibc::controls().malloc_trim;
   return real != nullptr ? real(pad) : 0;
 }
 
 void malloc_stats() {
-  if (auto* real = reinterpret_cast<void (*)()>(glibc::function("malloc_stats"))) real();
+  if (auto* real = glibc::controls().malloc_stats) real();
 }
 
 int malloc_info(int options, void* file) {
-  auto* real = reinterpret_cast<int (*)(int, FILE*)>(glibc::function("malloc_info"));
+  auto* real = glibc::controls().malloc_info;
   return real != nullptr ? real(options, static_cast<FILE*>(file)) : refuse_malloc_info(options, file);
 }
 
@@ -126,9 +161,9 @@ WideMallinfo widen(const struct mallinfo& narrow) {
 
 void mallinfo2(void* out) {
   WideMallinfo info = {};
-  if (auto* real = reinterpret_cast<WideMallinfo (*)()>(glibc::function("mallinfo2"))) {
+  if (auto* real = glibc::controls().mallinfo2) {
     info = real();
-  } else if (auto* old = reinterpret_cast<struct mallinfo (*)()>(glibc::function("mallinfo"))) {
+  } else if (auto* old = glibc::controls().mallinfo) {
     info = widen(old());
   }
   memcpy(out, &info, sizeof info);

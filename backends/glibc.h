@@ -9,6 +9,9 @@ namespace backends::glibc {
 /// Thread: any. Signal: unsafe.
 void* function(const char* name);
 
+/// Looks up what asks and tunes glibc, so that its first use allocates nothing. Once libc is ready.
+void resolve_controls();
+
 /// Whether `address` lies in libc.so.6.
 bool holds(const void* address);
 

@@ -162,6 +162,7 @@ unsigned available_cpus() {
 void tune(const Backend* backend, const Choice& choice, char* complaint, size_t complaint_bytes) {
   Text text(complaint, complaint_bytes);
   explain_path_failure(text);
+  if (backend->mallopt == glibc::mallopt) glibc::resolve_controls();
   if (!wants_anything(choice)) return;
   if (backend->mallopt != glibc::mallopt) {
     text.line() << "OFFHEAP_GLIBC_* has no effect: the backend is " << backend->name;

@@ -34,7 +34,8 @@ void* __libc_realloc(void*, size_t);
 }
 
 // -fvisibility speaks of definitions only; said here, an extern is reached without the GOT.
-namespace [[gnu::visibility("hidden")]] shim {
+#pragma GCC visibility push(hidden)
+namespace shim {
 
 /// The chosen backend's table, by value: one load less than through a pointer.
 extern backends::Backend active_backend;
@@ -261,4 +262,5 @@ SHIM_HOT void counted_free(void* block) {
   Policy::free(block);
 }
 
-}  // namespace gnu::visibility("hidden")]]shim
+}  // namespace shim
+#pragma GCC visibility pop

@@ -13,7 +13,8 @@
 #include "libshim/sampler.h"
 
 // -fvisibility speaks of definitions only; said here, an extern is reached without the GOT.
-namespace [[gnu::visibility("hidden")]] shim {
+#pragma GCC visibility push(hidden)
+namespace shim {
 
 /// Where the exported symbols jump. Starts with the bootstrap's entries, which choose a backend at the
 /// first call; constant afterwards.
@@ -39,4 +40,5 @@ EntryTable dormant_entries();
 /// Chooses the backend and sets `entry`. Idempotent; waits for another thread that is at it.
 void bootstrap();
 
-}  // namespace gnu::visibility("hidden")]]shim
+}  // namespace shim
+#pragma GCC visibility pop

@@ -15,7 +15,8 @@
 #include "libshim/thread_state.h"
 
 // -fvisibility speaks of definitions only; said here, an extern is reached without the GOT.
-namespace [[gnu::visibility("hidden")]] shim {
+#pragma GCC visibility push(hidden)
+namespace shim {
 
 using recording::ArenaCell;
 using recording::Recording;
@@ -74,4 +75,5 @@ T add_relaxed(T* word, T amount) {
   return __atomic_fetch_add(word, amount, __ATOMIC_RELAXED);
 }
 
-}  // namespace gnu::visibility("hidden")]]shim
+}  // namespace shim
+#pragma GCC visibility pop

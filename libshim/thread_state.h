@@ -10,7 +10,8 @@
 #include "libshim/sampling/interval.h"
 
 // -fvisibility speaks of definitions only; said here, an extern is reached without the GOT.
-namespace [[gnu::visibility("hidden")]] shim {
+#pragma GCC visibility push(hidden)
+namespace shim {
 
 using recording::ThreadSlot;
 
@@ -32,4 +33,5 @@ struct ThreadState {
 
 extern thread_local constinit ThreadState thread_state __attribute__((tls_model("initial-exec")));
 
-}  // namespace gnu::visibility("hidden")]]shim
+}  // namespace shim
+#pragma GCC visibility pop

@@ -24,7 +24,8 @@ StackWindow stack_window(uint64_t sp);
 /// the caller's to refuse.
 bool window_reaches(StackWindow* window, uint64_t end);
 
-/// Reads one word of the window or of the red zone below it; false, and `*out` untouched, where the window does not reach.
+/// Reads one word of the window or of the red zone below it; false, and `*out` untouched, where the
+/// window does not reach.
 bool read_stack(StackWindow* window, uint64_t address, uint64_t* out);
 
 /// A word that is known to lie in the window. Unaligned addresses are as good as others.
