@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "libshim/exports.h"
@@ -24,6 +25,7 @@ namespace {
 int (*next_dlclose)(void*) = nullptr;
 void* (*next_sbrk)(intptr_t) = nullptr;
 int (*next_brk)(void*) = nullptr;
+pid_t (*next_fork)() = nullptr;
 
 bool is_error(long result) { return result < 0 && result > -4096; }
 
@@ -68,6 +70,7 @@ void resolve_interposed() {
   next_dlclose = reinterpret_cast<int (*)(void*)>(dlsym(RTLD_NEXT, "dlclose"));
   next_sbrk = reinterpret_cast<void* (*)(intptr_t)>(dlsym(RTLD_NEXT, "sbrk"));
   next_brk = reinterpret_cast<int (*)(void*)>(dlsym(RTLD_NEXT, "brk"));
+  next_fork = reinterpret_cast<pid_t (*)()>(dlsym(RTLD_NEXT, "_Fork"));
 }
 
 /// An allocator that comes after the shim may call sbrk in its constructor, before any malloc.
@@ -143,6 +146,18 @@ SHIM_EXPORT int brk(void* end) {
   int result = next_brk(end);
   if (result == 0) record_brk(static_cast<char*>(end) - static_cast<char*>(before));
   return result;
+}
+
+/// fork without handlers, from glibc 2.34 on. fork itself runs ours.
+SHIM_EXPORT pid_t _Fork() {
+  resolve_once();
+  if (!next_fork) {
+    errno = ENOSYS;
+    return -1;
+  }
+  pid_t child = next_fork();
+  if (child == 0) leave_parents_recording();
+  return child;
 }
 
 SHIM_EXPORT int dlclose(void* handle) {

@@ -53,6 +53,9 @@ void publish_jemalloc_bytes(ThreadSlot* slot);
 /// Registers fork and thread-exit handlers. Called by bootstrap, before the recording is opened.
 void register_handlers();
 
+/// Runs in a forked child: maps private memory over the parent's counters.
+void leave_parents_recording();
+
 /// A forked child counts in private memory until this opens a recording of its own. Called on slow
 /// paths; one load when there is nothing to do. True when it did something: the thread's countdown is
 /// new.

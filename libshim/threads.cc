@@ -131,16 +131,6 @@ void begin_slot(ThreadSlot* slot) {
   publish_jemalloc_bytes(slot);
 }
 
-void on_fork_in_child() {
-  if (!the_recording) return;
-  // The parent's counters are shared memory: get off them at once. Nothing more happens until this
-  // child's first slow path; most children exec before.
-  raw_syscall(SYS_mmap, reinterpret_cast<long>(the_recording), sizeof(Recording),
-              PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-  *fork_canary = 0;
-  counting_privately = true;
-}
-
 uint32_t* map_canary() {
   long page =
       raw_syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -150,6 +140,16 @@ uint32_t* map_canary() {
 }
 
 }  // namespace
+
+void leave_parents_recording() {
+  if (!the_recording) return;
+  // The parent's counters are shared memory: get off them at once. Nothing more happens until this
+  // child's first slow path; most children exec before.
+  raw_syscall(SYS_mmap, reinterpret_cast<long>(the_recording), sizeof(Recording),
+              PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  *fork_canary = 0;
+  counting_privately = true;
+}
 
 void publish_jemalloc_bytes(ThreadSlot* slot) {
   if (!the_backend->thread_byte_counters) return;
@@ -190,7 +190,7 @@ void register_handlers() {
   exit_key_valid = pthread_key_create(&exit_key, on_thread_exit) == 0;
   fork_canary = map_canary();
   *fork_canary = 1;
-  pthread_atfork(nullptr, nullptr, on_fork_in_child);
+  pthread_atfork(nullptr, nullptr, leave_parents_recording);
 }
 
 bool reopen_after_fork() {
