@@ -295,6 +295,36 @@ TEST(Demangled, RustNames_LoseTheirHash) {
             "core::fmt::write::h0123456789abcdxx");  // no hash
 }
 
+// f(A<int, int>, A<S0, S0>, A<S1, S1>, ...): each parameter is twice as long as the last.
+std::string doubling_name(int levels) {
+  std::string name = "_Z1f1AIiiE";
+  for (int i = 0; i < levels; ++i) {
+    const std::string reference = std::string("S") + "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i] + "_";
+    name += "S_I" + reference + reference + "E";
+  }
+  return name;
+}
+
+TEST(Demangled, NameThatDoublesAtEachStep_StaysAsItIs) {
+  EXPECT_EQ(demangled(doubling_name(2)).find("f(A<int, int>, A<A<int, int>, A<int, int> >"), 0U);
+  const std::string bomb = doubling_name(36);  // 2^36 times "int"
+  ASSERT_LT(bomb.size(), 400U);
+  EXPECT_EQ(demangled(bomb), bomb);
+  std::string through_parameters = "_Z1fI1AIiiE";  // the same by template parameters
+  for (int i = 0; i < 40; ++i) through_parameters += "S_IT_T_E";
+  EXPECT_EQ(demangled(through_parameters + "EvT_"), through_parameters + "EvT_");
+}
+
+TEST(Demangled, LongNameOfARealProgram_IsDemangled) {
+  const std::string name = demangled(
+      "_ZNSt8_Rb_treeINSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEESt4pairIKS5_"
+      "N4llvm8DenseMapImPNS8_18GlobalValueSummaryENS8_12DenseMapInfoImvEENS8_6detail12DenseMapPairImSB_"
+      "EEEEESt10_Select1stISI_ESt4lessIS5_ESaISI_EE22_M_emplace_hint_uniqueIJRKSt21piecewise_construct_"
+      "tSt5tupleIJOS5_EEST_IJEEEEESt17_Rb_tree_iteratorISI_ESt23_Rb_tree_const_iteratorISI_EDpOT_");
+  EXPECT_NE(name.find("::_M_emplace_hint_unique<std::piecewise_construct_t const&"), std::string::npos)
+      << name;
+}
+
 TEST(Demangled, OtherNames_StayAsTheyAre) {
   for (const char* name : {"", "malloc", "_Z", "_Zgarbage", "_RNvC6_123foo3bar", "h0123456789abcdef"})
     EXPECT_EQ(demangled(name), name);

@@ -65,7 +65,7 @@ class Symbolizer {
   std::unique_ptr<Implementation> implementation_;
 };
 
-/// A demangled C++ or Rust name, or `mangled` itself.
+/// A demangled C++ or Rust name, or `mangled` itself, which includes names made to grow without bounds.
 std::string demangled(const std::string& mangled);
 
 }  // namespace offheap
