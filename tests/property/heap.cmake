@@ -5,7 +5,7 @@ set(heap_property_folder ${CMAKE_CURRENT_LIST_DIR})
 add_executable(heap_target ${heap_property_folder}/heap_target.c)
 target_link_libraries(heap_target PRIVATE offheap_warnings Threads::Threads)
 # The compiler must not see through malloc and free.
-target_compile_options(heap_target PRIVATE -fno-builtin -Wno-use-after-free)
+target_compile_options(heap_target PRIVATE -fno-builtin $<$<C_COMPILER_ID:GNU>:-Wno-use-after-free>)
 
 add_executable(heap_property_test ${heap_property_folder}/heap_property_test.cc)
 target_include_directories(heap_property_test PRIVATE ${heap_property_folder}/..)
