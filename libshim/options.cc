@@ -94,7 +94,7 @@ void parse_budget(Lookup lookup, Options* options, const Complaints& complaints)
   const char* value = lookup(name);
   if (!value || !*value) return;
   int64_t ppm = parse_percent_ppm(value);
-  if (ppm < 1)
+  if (ppm < 1 || ppm > 1'000'000)
     complaints.add(name, value, "a CPU share in percent, such as 1 or 0.5");
   else
     options->budget_ppm = static_cast<uint32_t>(ppm);
@@ -102,22 +102,27 @@ void parse_budget(Lookup lookup, Options* options, const Complaints& complaints)
 
 const char* text_or_null(const char* value) { return value && *value ? value : nullptr; }
 
+/// Whether [pattern, pattern_end) matches all of `name`. When the rest does not fit, only the last star
+/// needs to take one character more: linear in patterns, quadratic at worst in the name.
 bool matches(const char* pattern, const char* pattern_end, const char* name) {
-  if (pattern == pattern_end) return *name == 0;
-  if (*pattern == '*') {
-    do
-      if (matches(pattern + 1, pattern_end, name)) return true;
-    while (*name++);
-    return false;
+  const char* after_star = nullptr;
+  const char* star_took_to = nullptr;
+  while (*name) {
+    if (pattern < pattern_end && *pattern == '*') {
+      after_star = ++pattern;
+      star_took_to = name;
+    } else if (pattern < pattern_end && *pattern == *name) {
+      ++pattern;
+      ++name;
+    } else if (after_star) {
+      pattern = after_star;
+      name = ++star_took_to;
+    } else {
+      return false;
+    }
   }
-  return *name == *pattern && matches(pattern + 1, pattern_end, name + 1);
-}
-
-/// A pattern with many stars could take exponential time; nobody needs more than a few.
-bool is_reasonable(const char* pattern, const char* pattern_end) {
-  int stars = 0;
-  for (const char* c = pattern; c < pattern_end; ++c) stars += *c == '*';
-  return stars <= 4;
+  while (pattern < pattern_end && *pattern == '*') ++pattern;
+  return pattern == pattern_end;
 }
 
 }  // namespace
@@ -126,7 +131,7 @@ bool matches_any(const char* patterns, const char* name) {
   for (const char* begin = patterns;;) {
     const char* end = strchr(begin, ',');
     if (!end) end = begin + strlen(begin);
-    if (begin < end && is_reasonable(begin, end) && matches(begin, end, name)) return true;
+    if (begin < end && matches(begin, end, name)) return true;
     if (!*end) return false;
     begin = end + 1;
   }
