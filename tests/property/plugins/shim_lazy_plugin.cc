@@ -9,7 +9,7 @@ void (*lazy_hook)() = nullptr;
 static int seventeen() { return 17; }
 
 using Target = int (*)();
-static Target resolve() {
+Target resolve() {  // not static: an ifunc's resolver must be a symbol for clang
   if (lazy_hook != nullptr) lazy_hook();
   return seventeen;
 }
