@@ -213,20 +213,33 @@ TEST(MallocTotals, Backend_PartsAlwaysSumToWhatIsResident) {
   statistics.cached_bytes = 50;
   statistics.page_free_bytes = 200;
   for (const Bytes rss : {Bytes{0}, Bytes{120}, Bytes{1000}, Bytes{1500}}) {
-    const MallocTotals totals = total_of_backend(statistics, rss, 1000);
+    const MallocTotals totals = total_of_backend(statistics, {rss, 700, 1000, 0});
     EXPECT_EQ(totals.resident.sum(), rss);
     EXPECT_EQ(totals.obtained.live_bytes, 700u);
   }
-  EXPECT_EQ(total_of_backend(statistics, 1500, 1000).resident.pinned_bytes, 450u);
+  EXPECT_EQ(total_of_backend(statistics, {1500, 700, 1000, 0}).resident.pinned_bytes, 450u);
 }
 
 TEST(MallocTotals, BackendWithStaleStatistics_FewBlocksCannotPinMuch) {
   recording::BackendStatistics statistics{};
   statistics.allocated_bytes = 1000;
-  const MallocTotals totals = total_of_backend(statistics, Bytes{100} << 20, 10);
+  const MallocTotals totals =
+      total_of_backend(statistics, {Bytes{100} << 20, 1000, 10, Bytes{100} << 20});
   EXPECT_EQ(totals.resident.pinned_bytes, 10 * kLargestSlabBytes);
   EXPECT_EQ(totals.resident.sum(), Bytes{100} << 20);
   EXPECT_GT(totals.resident.trimmable_bytes, Bytes{99} << 20);
+  EXPECT_LE(totals.open_bytes, 10 * kLargestSlabBytes);
+}
+
+TEST(MallocTotals, BackendWithStaleStatistics_WhatWasFreedSinceIsOpenBeyondWhatWasCountedPinned) {
+  recording::BackendStatistics statistics{};
+  statistics.allocated_bytes = 500;
+  statistics.active_bytes = 700;
+  const MallocTotals freed = total_of_backend(statistics, {2000, 400, 1000, 5000});
+  EXPECT_EQ(freed.resident.pinned_bytes, 1600u);
+  EXPECT_EQ(freed.open_bytes, 1400u);
+  EXPECT_EQ(total_of_backend(statistics, {2000, 400, 1000, 300}).open_bytes, 300u);
+  EXPECT_EQ(total_of_backend(statistics, {2000, 400, 1000, 0}).open_bytes, 0u);
 }
 
 }  // namespace

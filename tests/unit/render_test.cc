@@ -136,5 +136,25 @@ TEST(Diff, OtherDocuments_AreRefused) {
   EXPECT_EQ(diff.error().code, ErrorCode::kIncompatible);
 }
 
+TEST(Text, SitesThatDifferOnlyBelowTheFramesShown_AreOneEntry) {
+  Explanation explanation = example();
+  SiteLine site;
+  site.live_bytes = 3 * kMi;
+  site.live_bytes_low = 2 * kMi;
+  site.live_bytes_high = 4 * kMi;
+  for (int i = 0; i < 20; ++i) site.frames.push_back({"f" + std::to_string(i), "lib.so", "native"});
+  SiteLine other = site;
+  other.frames.back().function = "elsewhere";
+  SiteLine third = site;
+  third.frames.front().function = "another_leaf";
+  explanation.sites = {site, third, other};
+  explanation.site_count = 3;
+  const std::string text = render_text(explanation, {});
+  EXPECT_NE(text.find("#1 6.0 MiB live (4.0 MiB to 8.0 MiB)"), std::string::npos) << text;
+  EXPECT_NE(text.find("2 sites"), std::string::npos);
+  EXPECT_NE(text.find("#2 3.0 MiB live"), std::string::npos);
+  EXPECT_EQ(text.find("#3"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace offheap

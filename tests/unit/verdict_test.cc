@@ -168,12 +168,37 @@ TEST(Verdict, IdleJemalloc_IsRetentionWithItsOwnRemedy) {
   statistics.allocated_bytes = 30 * kMi;
   statistics.page_free_bytes = 400 * kMi;
   evidence.backend = statistics;
-  evidence.malloc = total_of_backend(statistics, 435 * kMi, 100000);
+  evidence.malloc = total_of_backend(statistics, {435 * kMi, 30 * kMi, 100000, 0});
   own(evidence, Owner::kBackendRanges, 435 * kMi);
   const auto verdicts = judge(evidence);
   ASSERT_EQ(verdicts.front().kind, VerdictKind::kRetention) << names(verdicts);
   EXPECT_NE(verdicts.front().remedy.find("background_thread"), std::string::npos);
   EXPECT_EQ(verdicts.front().predicted_saving_bytes, 400 * kMi);
+}
+
+Evidence jemalloc_with_stale_statistics(Bytes freed_since_bytes) {
+  Evidence evidence;
+  evidence.target = "42";
+  evidence.allocator = "jemalloc 5.3.0";
+  evidence.has_shim = true;
+  evidence.backend.emplace();
+  evidence.malloc =
+      total_of_backend(*evidence.backend, {200 * kMi, 20 * kMi, 100000, freed_since_bytes});
+  own(evidence, Owner::kBackendRanges, 200 * kMi);
+  return evidence;
+}
+
+TEST(Verdict, FreedAfterTheLastStatistics_IsUndecidedAndSaysWhatRefreshesThem) {
+  const auto verdicts = judge(jemalloc_with_stale_statistics(180 * kMi));
+  ASSERT_EQ(verdicts.front().kind, VerdictKind::kUndecided) << names(verdicts);
+  EXPECT_NE(verdicts.front().summary.find("last statistics"), std::string::npos);
+  EXPECT_NE(verdicts.front().remedy.find("allocates"), std::string::npos);
+}
+
+TEST(Verdict, LittleFreedAfterTheLastStatistics_LeavesFragmentationSure) {
+  const auto verdicts = judge(jemalloc_with_stale_statistics(4 * kMi));
+  ASSERT_EQ(verdicts.front().kind, VerdictKind::kFragmentation) << names(verdicts);
+  EXPECT_EQ(verdicts.front().bytes, 176 * kMi);
 }
 
 TEST(Verdict, ReservedButNotResident_IsHealthy) {

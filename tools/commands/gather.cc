@@ -38,6 +38,17 @@ std::map<std::uint32_t, std::array<Bytes, 4>> births_in(const Snapshot& snapshot
   return births;
 }
 
+std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+
+/// Bytes freed up to `time_ns`, by the last point of the timeline until then; 0 when there is none.
+Bytes freed_bytes_at(const Snapshot& snapshot, std::uint64_t time_ns) {
+  Bytes freed_bytes = 0;
+  for (const TimelinePoint& point : snapshot.timeline) {
+    if (point.time_ns <= time_ns) freed_bytes = std::max(freed_bytes, point.freed_bytes);
+  }
+  return freed_bytes;
+}
+
 class Gatherer {
  public:
   Gatherer(TargetLine target, const GatherOptions& options) : options_(options) {
@@ -98,7 +109,8 @@ class Gatherer {
     evidence_.backend = explanation_.backend;
     evidence_.cgroup = explanation_.cgroup;
     explanation_.verdicts = judge(evidence_);
-    if (!explanation_.target.has_shim && explanation_.rss_known) {
+    const TargetLine& target = explanation_.target;
+    if (!target.has_shim && !target.shim_unreadable && explanation_.rss_known) {
       explanation_.notes.push_back(
           "no recording: sites, threads' counts and exact growth are missing; the ledger and the heap "
           "are complete. "
@@ -169,21 +181,19 @@ class Gatherer {
     const bool embedded = snapshot.backend_kind == recording::BackendKind::kJemalloc ||
                           snapshot.backend_kind == recording::BackendKind::kTcmalloc;
     if (!embedded || snapshot.backend.epoch_count == 0) return;
-    recording::BackendStatistics statistics = snapshot.backend;
-    const Bytes live =
-        snapshot.allocated_bytes - std::min(snapshot.allocated_bytes, snapshot.freed_bytes);
     // The counters are exact and of now, the backend's own figures as old as its last refresh.
-    evidence_.backend_stale_bytes =
-        statistics.allocated_bytes - std::min(statistics.allocated_bytes, live);
+    BackendNow now;
+    now.live_bytes = minus(snapshot.allocated_bytes, snapshot.freed_bytes);
+    now.live_count = minus(snapshot.allocated_count, snapshot.freed_count);
+    now.freed_since_bytes =
+        minus(snapshot.freed_bytes, freed_bytes_at(snapshot, snapshot.backend.time_ns));
     // Nothing counted alive beside a backend that says otherwise: the counters were not readable.
-    if (live == 0) return;
-    statistics.allocated_bytes = live;
-    explanation_.backend = statistics;
-    const Bytes resident = explanation_.rss_known ? explanation_.ledger.rss_of(Owner::kBackendRanges)
-                                                  : statistics.resident_bytes;
-    explanation_.malloc = total_of_backend(
-        statistics, resident,
-        snapshot.allocated_count - std::min(snapshot.allocated_count, snapshot.freed_count));
+    if (now.live_bytes == 0) return;
+    now.rss_bytes = explanation_.rss_known ? explanation_.ledger.rss_of(Owner::kBackendRanges)
+                                           : snapshot.backend.resident_bytes;
+    explanation_.malloc = total_of_backend(snapshot.backend, now);
+    explanation_.backend = snapshot.backend;
+    explanation_.backend->allocated_bytes = now.live_bytes;
   }
 
   void use_sites(const Snapshot& snapshot, const std::vector<SiteEstimate>& estimates,

@@ -119,6 +119,7 @@ void read_parts(const Process& process, const MemoryReader& memory, Look& look) 
       look.snapshot = std::move(*snapshot);
       look.inner_tids = read_inner_tids(process, look.threads);
     } else {
+      look.recording_unreadable = true;
       look.notes.push_back(fmt::format("the recording was not read: {}", snapshot.error().what));
     }
   }

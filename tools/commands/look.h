@@ -34,6 +34,7 @@ struct Look {
   std::vector<ThreadName> threads;
   std::map<std::uint32_t, std::uint32_t> inner_tids;  ///< as the target's own pid namespace has them
   std::optional<Snapshot> snapshot;
+  bool recording_unreadable = false;  ///< there is one, and it was not read
   std::optional<Cgroup> cgroup;
   std::array<Bytes, kOwnerCount> huge_zero_bytes{};
   std::vector<std::string> notes;

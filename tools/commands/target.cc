@@ -118,6 +118,7 @@ TargetLine describe_target(const Process& process, const Look& look) {
   target.age_ns = age_of(process);
   describe_jvm(process, look, target);
   if (look.snapshot) describe_shim(*look.snapshot, target);
+  target.shim_unreadable = look.recording_unreadable;
   return target;
 }
 

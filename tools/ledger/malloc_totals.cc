@@ -14,6 +14,14 @@ Bytes take(Bytes wanted, Bytes& left) {
   return taken;
 }
 
+Bytes minus(Bytes a, Bytes b) { return a > b ? a - b : 0; }
+
+/// Free bytes on pages that also hold live blocks, by the backend's own count at its last refresh.
+Bytes counted_as_pinned(const recording::BackendStatistics& statistics) {
+  return std::max(minus(statistics.active_bytes, statistics.allocated_bytes),
+                  statistics.central_free_bytes);
+}
+
 void add_mmapped(const MmappedChunk& chunk, MallocTotals& totals) {
   const Bytes header = std::min(kMmappedHeaderBytes, chunk.rss_bytes);
   totals.resident.metadata_bytes += header;
@@ -46,28 +54,27 @@ MallocTotals total_of_heap(const HeapReport& heap) {
   return totals;
 }
 
-MallocTotals total_of_backend(const recording::BackendStatistics& statistics, Bytes rss_bytes,
-                              std::uint64_t live_count) {
+MallocTotals total_of_backend(const recording::BackendStatistics& statistics, const BackendNow& now) {
   MallocTotals totals;
-  Bytes left = rss_bytes;
-  totals.rss_bytes = rss_bytes;
+  Bytes left = now.rss_bytes;
+  totals.rss_bytes = now.rss_bytes;
   // Free pages and caches were touched once; of live bytes some may never have been; metadata is told
   // as mapped, mostly untouched, so it comes last.
   totals.resident.trimmable_bytes = take(statistics.page_free_bytes, left);
   totals.resident.cached_bytes = take(statistics.cached_bytes, left);
-  totals.resident.live_bytes = take(statistics.allocated_bytes, left);
+  totals.resident.live_bytes = take(now.live_bytes, left);
   totals.resident.metadata_bytes = take(statistics.metadata_bytes, left);
-  const Bytes most_slabs = rss_bytes / kLargestSlabBytes + 1;
-  totals.resident.pinned_bytes = take(std::min(live_count, most_slabs) * kLargestSlabBytes, left);
+  const Bytes most_slabs = now.rss_bytes / kLargestSlabBytes + 1;
+  const Bytes pinned = take(std::min(now.live_count, most_slabs) * kLargestSlabBytes, left);
+  totals.resident.pinned_bytes = pinned;
   totals.resident.trimmable_bytes += left;
-  totals.obtained.live_bytes = statistics.allocated_bytes;
+  totals.open_bytes = std::min(now.freed_since_bytes, minus(pinned, counted_as_pinned(statistics)));
+  totals.obtained.live_bytes = now.live_bytes;
   totals.obtained.cached_bytes = statistics.cached_bytes;
   totals.obtained.metadata_bytes = statistics.metadata_bytes;
-  totals.system_bytes =
-      std::max(statistics.mapped_bytes,
-               statistics.allocated_bytes + statistics.cached_bytes + statistics.metadata_bytes);
-  totals.obtained.free_bytes = totals.system_bytes - totals.obtained.live_bytes -
-                               totals.obtained.cached_bytes - totals.obtained.metadata_bytes;
+  const Bytes used = now.live_bytes + statistics.cached_bytes + statistics.metadata_bytes;
+  totals.system_bytes = std::max(statistics.mapped_bytes, used);
+  totals.obtained.free_bytes = totals.system_bytes - used;
   return totals;
 }
 

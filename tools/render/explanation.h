@@ -58,6 +58,7 @@ struct TargetLine {
   std::string libc;
   std::string allocator;
   bool has_shim = false;
+  bool shim_unreadable = false;  ///< preloaded, but its recording was not read
   std::string shim_backend;
   Bytes sample_bytes = 0;
   std::uint64_t age_ns = 0;

@@ -88,6 +88,7 @@ Json arena_json(const ArenaReport& arena, const std::vector<std::uint32_t>& thre
 Json malloc_json(const Explanation& explanation) {
   if (!explanation.malloc) return nullptr;
   Json json = resident_json(explanation.malloc->resident, explanation.malloc->rss_bytes);
+  json["open_bytes"] = explanation.malloc->open_bytes;
   json["system_bytes"] = explanation.malloc->system_bytes;
   json["obtained"] = obtained_json(explanation.malloc->obtained);
   json["arenas"] = Json::array();

@@ -28,7 +28,8 @@ void add_head(const Explanation& explanation, Page& page) {
     about += "JVM " + target.jvm_version + (target.jvm_gc.empty() ? "" : " " + target.jvm_gc) + ", ";
   about += target.has_shim ? fmt::format("shim over {}, a sample each {}", target.shim_backend,
                                          format_bytes(target.sample_bytes))
-                           : std::string("no shim");
+                           : std::string(target.shim_unreadable ? "a shim whose recording was not read"
+                                                                : "no shim");
   if (target.container) {
     about += fmt::format(", container {} ({})", target.container->id.substr(0, 12),
                          target.container->runtime);
@@ -165,25 +166,75 @@ void add_malloc(const Explanation& explanation, Page& page) {
                         format_bytes(malloc.resident.live_bytes), format_bytes(malloc.system_bytes)));
 }
 
+/// Sites that read the same: one kind, and the same names in every frame that is shown.
+bool looks_alike(const SiteLine& a, const SiteLine& b) {
+  if (a.mapping != b.mapping) return false;
+  const std::size_t shown = std::min(kFramesShown, a.frames.size());
+  if (shown != std::min(kFramesShown, b.frames.size())) return false;
+  return std::equal(
+      a.frames.begin(), a.frames.begin() + static_cast<std::ptrdiff_t>(shown), b.frames.begin(),
+      [](const Frame& x, const Frame& y) { return x.function == y.function && x.module == y.module; });
+}
+
+struct SiteGroup {
+  SiteLine sum;
+  std::size_t site_count = 0;
+};
+
+/// Bounds add up to bounds that hold the sum at least as often. Growth is known when it is of all.
+void add_to_group(const SiteLine& site, SiteGroup& group) {
+  SiteLine& sum = group.sum;
+  sum.live_bytes += site.live_bytes;
+  sum.live_bytes_low += site.live_bytes_low;
+  sum.live_bytes_high += site.live_bytes_high;
+  sum.requested_bytes += site.requested_bytes;
+  sum.growth_bytes_per_second += site.growth_bytes_per_second;
+  sum.growth_known = sum.growth_known && site.growth_known;
+  ++group.site_count;
+}
+
+std::vector<SiteGroup> group_sites(const std::vector<SiteLine>& sites) {
+  std::vector<SiteGroup> groups;
+  for (const SiteLine& site : sites) {
+    const auto alike = std::find_if(groups.begin(), groups.end(), [&](const SiteGroup& group) {
+      return looks_alike(group.sum, site);
+    });
+    if (alike == groups.end()) {
+      groups.push_back({site, 1});
+    } else {
+      add_to_group(site, *alike);
+    }
+  }
+  std::stable_sort(groups.begin(), groups.end(), [](const SiteGroup& a, const SiteGroup& b) {
+    return a.sum.live_bytes > b.sum.live_bytes;
+  });
+  return groups;
+}
+
 void add_sites(const Explanation& explanation, Page& page) {
   if (explanation.sites.empty()) return;
   page.heading(fmt::format("SITES, {} of {} with something alive", explanation.sites.size(),
                            explanation.site_count));
   std::size_t number = 0;
-  for (const SiteLine& site : explanation.sites) {
+  for (const SiteGroup& group : group_sites(explanation.sites)) {
+    const SiteLine& site = group.sum;
     std::string line = fmt::format("  #{} {} live", ++number, page.bold(format_bytes(site.live_bytes)));
     line += fmt::format(" ({} to {})", format_bytes(site.live_bytes_low),
                         format_bytes(site.live_bytes_high));
     if (site.growth_known) line += " " + format_rate(site.growth_bytes_per_second);
     if (!site.mapping) line += ", asked for " + format_bytes(site.requested_bytes);
-    page.line(line + (site.mapping ? ", by mmap" : ""));
+    if (site.mapping) line += ", by mmap";
+    if (group.site_count > 1) line += fmt::format(", {} sites", group.site_count);
+    page.line(line);
     for (std::size_t i = 0; i < std::min(kFramesShown, site.frames.size()); ++i) {
       const Frame& frame = site.frames[i];
       page.line(fmt::format("       {}  {}", sanitise(frame.function, 60),
                             page.dim(sanitise(frame.module, 30))));
     }
     if (site.frames.size() > kFramesShown) {
-      page.line(fmt::format("       and {} frames more", site.frames.size() - kFramesShown));
+      page.line(group.site_count > 1
+                    ? std::string("       and more frames, in which they differ")
+                    : fmt::format("       and {} frames more", site.frames.size() - kFramesShown));
     }
   }
 }

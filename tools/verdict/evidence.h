@@ -48,8 +48,6 @@ struct Evidence {
   std::optional<HeapReport> heap;
   std::optional<MallocTotals> malloc;
   std::optional<recording::BackendStatistics> backend;
-  /// Freed since the backend last refreshed its statistics: whether in whole pages is not known.
-  Bytes backend_stale_bytes = 0;
   std::string allocator;  ///< "glibc 2.36", "jemalloc 5.3.0"; empty when unknown
   bool has_shim = false;
   bool program_has_own_malloc = false;  ///< the recording is bypassed

@@ -78,6 +78,8 @@ Verdict make_undecided(const Evidence& evidence, std::vector<Doubt> doubts) {
   if (doubts.empty()) {
     doubts.push_back({"what holds the memory cannot be told from outside", look_longer(evidence)});
   }
+  std::stable_partition(doubts.begin(), doubts.end(),
+                        [](const Doubt& doubt) { return doubt.holds_memory; });
   Verdict verdict;
   verdict.kind = VerdictKind::kUndecided;
   verdict.bytes = 0;
@@ -123,6 +125,7 @@ std::vector<Verdict> judge(const Evidence& evidence) {
   judge_mmap_growth(evidence, findings);
   judge_retention(evidence, findings);
   judge_fragmentation(evidence, findings);
+  doubt_stale_statistics(evidence, findings);
   judge_unobserved_allocator(evidence, findings);
   judge_thread_stacks(evidence, findings);
   judge_mapped_files(evidence, findings);
@@ -133,7 +136,9 @@ std::vector<Verdict> judge(const Evidence& evidence) {
                    [](const Verdict& a, const Verdict& b) { return score(a) > score(b); });
   if (!findings.verdicts.empty()) return std::move(findings.verdicts);
   doubt_dark_memory(evidence, findings);
-  if (can_exclude_growth(evidence, live) && knows_where_memory_is(evidence)) {
+  const bool memory_in_doubt = std::any_of(findings.doubts.begin(), findings.doubts.end(),
+                                           [](const Doubt& doubt) { return doubt.holds_memory; });
+  if (!memory_in_doubt && can_exclude_growth(evidence, live) && knows_where_memory_is(evidence)) {
     return {make_healthy(evidence, live)};
   }
   return {make_undecided(evidence, std::move(findings.doubts))};

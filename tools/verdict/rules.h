@@ -13,7 +13,8 @@ namespace offheap {
 
 struct Doubt {
   std::string why;
-  std::string next;  ///< the command or step that would decide it
+  std::string next;           ///< the command or step that would decide it
+  bool holds_memory = false;  ///< a finding's worth of memory is in doubt: nothing is healthy then
 };
 
 struct Findings {
@@ -25,6 +26,7 @@ void judge_leak(const Evidence& evidence, const Trend& live, Findings& findings)
 void judge_mmap_growth(const Evidence& evidence, Findings& findings);
 void judge_retention(const Evidence& evidence, Findings& findings);
 void judge_fragmentation(const Evidence& evidence, Findings& findings);
+void doubt_stale_statistics(const Evidence& evidence, Findings& findings);
 void judge_unobserved_allocator(const Evidence& evidence, Findings& findings);
 void judge_thread_stacks(const Evidence& evidence, Findings& findings);
 void judge_mapped_files(const Evidence& evidence, Findings& findings);

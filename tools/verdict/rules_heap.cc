@@ -10,7 +10,6 @@
 namespace offheap {
 namespace {
 
-using recording::BackendKind;
 
 bool is_backend(const Evidence& evidence, std::string_view name) {
   return evidence.allocator.find(name) != std::string::npos;
@@ -33,8 +32,7 @@ Bytes huge_part(const Evidence& evidence) {
 
 /// How far the heap's figures may be trusted.
 double heap_confidence(const Evidence& evidence) {
-  if (!is_glibc(evidence))
-    return evidence.backend_stale_bytes < finding_threshold(evidence) ? 0.8 : 0.4;
+  if (!is_glibc(evidence)) return evidence.malloc->open_bytes < finding_threshold(evidence) ? 0.8 : 0.4;
   if (evidence.heap->estimate) return 0.6;
   const bool consistent = std::all_of(evidence.heap->arenas.begin(), evidence.heap->arenas.end(),
                                       [](const ArenaReport& arena) { return arena.consistent; });
@@ -63,6 +61,14 @@ void add_pin_lines(const Evidence& evidence, Verdict& verdict) {
                     pin.block.block_count == 1 ? "s" : "", format_bytes(pin.block.freed_if_gone_bytes),
                     pin.place.empty() ? "" : "; " + pin.place));
   }
+}
+
+void add_open_line(const Evidence& evidence, Verdict& verdict) {
+  if (evidence.malloc->open_bytes < finding_threshold(evidence)) return;
+  verdict.evidence.push_back(
+      fmt::format("{} more were freed after the allocator's last statistics: retention or "
+                  "fragmentation, which a look while the program allocates will tell",
+                  format_bytes(evidence.malloc->open_bytes)));
 }
 
 struct Remedy {
@@ -155,6 +161,7 @@ void judge_retention(const Evidence& evidence, Findings& findings) {
                     format_bytes(evidence.backend->allocated_bytes),
                     format_bytes(evidence.backend->page_free_bytes)));
   }
+  add_open_line(evidence, verdict);
   Remedy remedy = retention_remedy(evidence, parts);
   verdict.remedy = std::move(remedy.text);
   verdict.predicted_saving_bytes = remedy.saving_bytes;
@@ -162,12 +169,28 @@ void judge_retention(const Evidence& evidence, Findings& findings) {
   findings.verdicts.push_back(std::move(verdict));
 }
 
+void doubt_stale_statistics(const Evidence& evidence, Findings& findings) {
+  if (!evidence.malloc) return;
+  const Bytes open = evidence.malloc->open_bytes;
+  if (open < finding_threshold(evidence)) return;
+  Doubt doubt;
+  doubt.why = fmt::format(
+      "{} were freed after {}'s last statistics and are still resident: retention if they lie in whole "
+      "pages, fragmentation if live blocks lie between them",
+      format_bytes(open), evidence.allocator);
+  doubt.next = look_longer(evidence) + ", while the program allocates: that refreshes the statistics";
+  doubt.holds_memory = true;
+  findings.doubts.push_back(std::move(doubt));
+}
+
 void judge_fragmentation(const Evidence& evidence, Findings& findings) {
   if (!evidence.malloc) return;
   const ResidentParts& parts = evidence.malloc->resident;
   const Bytes held = parts.trimmable_bytes + parts.top_bytes + parts.cached_bytes;
   const Bytes huge = huge_part(evidence);
-  const Bytes bytes = parts.pinned_bytes - std::min(parts.pinned_bytes, huge - std::min(huge, held));
+  const Bytes open = evidence.malloc->open_bytes;
+  const Bytes sure = parts.pinned_bytes - open;
+  const Bytes bytes = sure - std::min(sure, huge - std::min(huge, held));
   if (bytes < finding_threshold(evidence)) return;
   Verdict verdict;
   verdict.kind = VerdictKind::kFragmentation;
@@ -177,22 +200,16 @@ void judge_fragmentation(const Evidence& evidence, Findings& findings) {
       "{} free, but on pages that also hold live blocks: {} % of the heap's {} resident; malloc_trim "
       "cannot give "
       "it back",
-      format_bytes(parts.pinned_bytes),
-      evidence.malloc->rss_bytes == 0 ? 0 : 100 * parts.pinned_bytes / evidence.malloc->rss_bytes,
+      format_bytes(sure), evidence.malloc->rss_bytes == 0 ? 0 : 100 * sure / evidence.malloc->rss_bytes,
       format_bytes(evidence.malloc->rss_bytes));
   verdict.evidence.push_back(parts_line(parts, evidence.malloc->rss_bytes));
   add_pin_lines(evidence, verdict);
-  if (evidence.backend_stale_bytes >= finding_threshold(evidence)) {
-    verdict.evidence.push_back(fmt::format(
-        "{} of it were freed after the allocator's last statistics: some may be whole pages, "
-        "which would be retention",
-        format_bytes(evidence.backend_stale_bytes)));
-  }
+  add_open_line(evidence, verdict);
   verdict.remedy = fragmentation_remedy(evidence);
   // What another allocator would need cannot be told from here; what the listed blocks hold can.
   for (const PinEvidence& pin : evidence.pins)
     verdict.predicted_saving_bytes += pin.block.freed_if_gone_bytes;
-  verdict.predicted_saving_bytes = std::min(verdict.predicted_saving_bytes, parts.pinned_bytes);
+  verdict.predicted_saving_bytes = std::min(verdict.predicted_saving_bytes, sure);
   verdict.proof = "offheap run --backend jemalloc -- CMD, then offheap explain at the same point";
   findings.verdicts.push_back(std::move(verdict));
 }
