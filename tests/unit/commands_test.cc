@@ -137,5 +137,27 @@ TEST(Doctor, Patterns) {
   EXPECT_FALSE(matches_any_pattern("a*b,c", "abc"));
 }
 
+TEST(Run, Backend_IsAKnownNameOrAFileThatIsThere) {
+  EXPECT_EQ(*resolve_backend(""), "");
+  EXPECT_EQ(*resolve_backend("jemalloc"), "jemalloc");
+  EXPECT_EQ(*resolve_backend("/proc/self/exe"), "/proc/self/exe");
+  for (const char* wrong : {"bogus", "jemalloc ", "/no/such/lib.so", "/tmp"}) {
+    const auto backend = resolve_backend(wrong);
+    ASSERT_FALSE(backend) << wrong;
+    EXPECT_EQ(backend.error().code, ErrorCode::kUsage);
+    EXPECT_NE(backend.error().remedy.find("next, glibc, tcmalloc, jemalloc"), std::string::npos);
+  }
+}
+
+TEST(Run, RecordDirectory_IsAbsoluteAndMustBeWritable) {
+  EXPECT_EQ(*resolve_record_directory(""), "");
+  EXPECT_EQ((*resolve_record_directory(".")).front(), '/');
+  for (const char* wrong : {"/no/such/directory", "/proc/self/exe", "/proc/self"}) {
+    const auto directory = resolve_record_directory(wrong);
+    ASSERT_FALSE(directory) << wrong;
+    EXPECT_EQ(directory.error().code, ErrorCode::kUsage);
+  }
+}
+
 }  // namespace
 }  // namespace offheap

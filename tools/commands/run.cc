@@ -2,9 +2,11 @@
 #include "commands/run.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -20,14 +22,14 @@ void set_option(const char* name, const std::string& value) {
   if (!value.empty()) ::setenv(name, value.c_str(), 1);
 }
 
-Result<bool> prepare_record_directory(const std::string& directory) {
-  if (directory.empty()) return true;
-  std::error_code problem;
-  std::filesystem::create_directories(directory, problem);
-  if (problem || ::access(directory.c_str(), W_OK) != 0) {
-    return Error{ErrorCode::kUsage, "cannot write recordings", directory,
-                 "name a directory that you may write to"};
-  }
+constexpr std::array<std::string_view, 4> kBackends = {"next", "glibc", "tcmalloc", "jemalloc"};
+
+bool can_create_files_in(const std::filesystem::path& directory) {
+  std::string name = (directory / ".offheap-XXXXXX").string();
+  const int file = ::mkstemp(name.data());
+  if (file < 0) return false;
+  ::close(file);
+  ::unlink(name.c_str());
   return true;
 }
 
@@ -79,7 +81,42 @@ std::string preload_value(const std::string& shim, const char* existing) {
   return value;
 }
 
+Result<std::string> resolve_backend(const std::string& backend) {
+  if (backend.empty() || std::find(kBackends.begin(), kBackends.end(), backend) != kBackends.end()) {
+    return backend;
+  }
+  if (backend.find('/') == std::string::npos) {
+    return Error{ErrorCode::kUsage, "not a backend", backend,
+                 fmt::format("known are {}, and the path of a library", fmt::join(kBackends, ", "))};
+  }
+  std::error_code problem;
+  if (!std::filesystem::is_regular_file(backend, problem)) {
+    return Error{ErrorCode::kUsage, "the backend's library is not there", backend,
+                 fmt::format("name a library that exists, or one of {}", fmt::join(kBackends, ", "))};
+  }
+  return std::filesystem::absolute(backend).string();
+}
+
+Result<std::string> resolve_record_directory(const std::string& directory) {
+  if (directory.empty()) return directory;
+  std::error_code problem;
+  const auto path = std::filesystem::canonical(directory, problem);
+  if (problem || !std::filesystem::is_directory(path, problem)) {
+    return Error{ErrorCode::kUsage, "cannot write recordings: no such directory", directory,
+                 "create it first: mkdir -p " + directory};
+  }
+  if (!can_create_files_in(path)) {
+    return Error{ErrorCode::kUsage, fmt::format("cannot write recordings: {}", std::strerror(errno)),
+                 directory, "name a directory that you may write to"};
+  }
+  return path.string();
+}
+
 Error run_command(const RunOptions& options) {
+  const auto backend = resolve_backend(options.backend);
+  if (!backend) return backend.error();
+  const auto record_directory = resolve_record_directory(options.record_directory);
+  if (!record_directory) return record_directory.error();
   const auto program = find_in_path(options.command.front());
   if (!program) return program.error();
   const auto facts = inspect_binary(*program);
@@ -87,17 +124,13 @@ Error run_command(const RunOptions& options) {
   if (const auto works = preload_works(*facts); !works) return works.error();
   const auto shim = find_libshim();
   if (!shim) return shim.error();
-  if (const auto ready = prepare_record_directory(options.record_directory); !ready)
-    return ready.error();
   warn_of_own_malloc(*facts);
 
   ::setenv("LD_PRELOAD", preload_value(*shim, std::getenv("LD_PRELOAD")).c_str(), 1);
-  set_option("OFFHEAP_BACKEND", options.backend);
+  set_option("OFFHEAP_BACKEND", *backend);
   set_option("OFFHEAP_GLIBC_ARENA_MAX", options.arena_max);
   set_option("OFFHEAP_SAMPLE", options.sample);
-  if (!options.record_directory.empty()) {
-    set_option("OFFHEAP_RECORD", std::filesystem::absolute(options.record_directory).string());
-  }
+  set_option("OFFHEAP_RECORD", *record_directory);
   std::vector<char*> arguments;
   for (const std::string& word : options.command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
