@@ -12,6 +12,9 @@
 namespace offheap {
 namespace {
 
+// A mean this much above what a site's samples stand for has grown since they were taken.
+constexpr double kGrownMean = 1.25;
+
 /// Sums over one site's samples in one stratum.
 struct StratumShare {
   double bytes = 0;
@@ -19,11 +22,12 @@ struct StratumShare {
 };
 
 /// Variance of a site's share of a stratum whose total is known: the residuals of the ratio estimator,
-/// (1 - R)^2 of its own samples and R^2 of all others. One more sample of another site, as large as
-/// the typical one, is assumed: without it a stratum with only this site in it would claim no error.
+/// (1 - R)^2 of its own samples and R^2 of all others. One more sample of another site is assumed, as
+/// large as one taken now would be: without it a stratum with only this site in it would claim no
+/// error.
 double corrected_variance(const StratumShare& own, const Stratum& stratum) {
   if (stratum.bytes <= 0 || stratum.variance <= 0) return 0;
-  double unit = stratum.variance / stratum.bytes;
+  double unit = stratum.unseen_unit;
   double share = own.bytes / (stratum.bytes + unit);
   double others = std::max(0.0, stratum.variance - own.variance) + unit * unit;
   return (1 - share) * (1 - share) * own.variance + share * share * others;
@@ -41,6 +45,7 @@ class SiteSum {
     stratum_ = weighted.stratum;
     share_.bytes += weighted.variance == 0 ? 0 : weighted.bytes;
     share_.variance += weighted.variance;
+    uncorrected_ += weighted.variance;
     live_ += weighted.bytes;
     requested_ += static_cast<double>(sample.requested_bytes) * weighted.weight;
     count_ += weighted.weight;
@@ -56,7 +61,7 @@ class SiteSum {
     Interval interval = gamma_interval(live_, variance_, 0);
     out.live_bytes = rounded(live_);
     out.live_bytes_low = std::min(out.live_bytes, std::max(rounded(interval.low), seen_));
-    out.live_bytes_high = std::max(out.live_bytes, rounded(interval.high));
+    out.live_bytes_high = std::max(out.live_bytes, rounded(std::max(interval.high, upper_bound())));
     out.requested_bytes = rounded(requested_);
     out.live_count = rounded(count_);
     out.sample_count = sample_count_;
@@ -77,13 +82,20 @@ class SiteSum {
     share_ = {};
   }
 
+  /// The site's own blocks without a sample are as coarsely sampled as those of any other site.
+  double upper_bound() const {
+    double typical = live_ > 0 ? uncorrected_ / live_ : 0;
+    auto mean = static_cast<double>(snapshot_.sample_mean_bytes);
+    return mean > kGrownMean * typical && uncorrected_ > 0 ? gamma_upper(live_, uncorrected_, mean) : 0;
+  }
+
   static constexpr std::uint32_t kNoStratum = 0xffffffff;
   const Snapshot& snapshot_;
   const Weights& weights_;
   BirthSum births_;
   StratumShare share_;
   std::uint32_t stratum_ = kNoStratum;
-  double live_ = 0, requested_ = 0, count_ = 0, variance_ = 0;
+  double live_ = 0, requested_ = 0, count_ = 0, variance_ = 0, uncorrected_ = 0;
   Bytes seen_ = 0;  // these are alive for certain: no interval begins below
   std::uint64_t sample_count_ = 0;
 };

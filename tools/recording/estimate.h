@@ -58,8 +58,9 @@ struct SiteEstimate {
   std::vector<Bytes> born_by_window;
 };
 
-/// An estimate for every site with something alive, largest first. Their live_bytes sum to the exact
-/// total, up to rounding, where totals are given.
+/// An estimate for every site with something sampled alive, largest first. Where totals are given,
+/// their live_bytes sum to the exact total up to rounding; less only while the mean has grown, when
+/// sites without a sample are presumed to hold a part.
 ///
 /// Errors: never fails; samples with an impossible mean were dropped by the reader.
 /// Thread: any; no shared state.

@@ -30,6 +30,15 @@ Interval gamma_interval(double estimate, double variance, double unit) {
           scale * boost::math::gamma_q_inv(count + 1, kTail, Policy())};
 }
 
+double gamma_upper(double estimate, double variance, double unit) {
+  double shifted = estimate + unit;
+  if (shifted <= 0) return 0;
+  double spread = variance + unit * unit;
+  double count = shifted * shifted / spread;
+  if (count > kNormalFrom) return shifted + kNormalQuantile * std::sqrt(spread);
+  return shifted / count * boost::math::gamma_q_inv(count, kTail, Policy());
+}
+
 Interval difference_interval(double a, Interval of_a, double b, Interval of_b) {
   return {a - b - std::hypot(a - of_a.low, of_b.high - b),
           a - b + std::hypot(of_a.high - a, b - of_b.low)};

@@ -105,18 +105,38 @@ class Weigher {
     ++size_class.sample_count;
   }
 
+  bool known() const { return by_class() || totals_.live_bytes != 0; }
+
+  /// What a sample of the group stands for, on average.
+  static double typical_unit(const SizeClass& group) {
+    return group.estimated_bytes <= 0 ? 0 : group.variance / group.estimated_bytes;
+  }
+
+  /// What one more sample would stand for if it were taken now: the mean may have grown since the
+  /// others.
+  double unseen_unit(const SizeClass& group) const {
+    if (group.estimated_bytes <= 0) return 0;
+    return std::max(typical_unit(group), static_cast<double>(snapshot_.sample_mean_bytes));
+  }
+
   /// The factor that makes the uncertain samples fill what the certain ones leave of the exact total.
+  /// Where the mean has grown, sites may hold much and have no sample: of what the samples fall short
+  /// by, they then take part, all in proportion to their variances.
   double factor_of(const SizeClass& group) const {
-    bool known = by_class() || totals_.live_bytes != 0;
-    if (!known || group.estimated_bytes <= 0) return 1;
-    return std::max(0.0, group.exact_bytes - group.certain_bytes) / group.estimated_bytes;
+    if (!known() || group.estimated_bytes <= 0) return 1;
+    double wanted = std::max(0.0, group.exact_bytes - group.certain_bytes);
+    double factor = wanted / group.estimated_bytes;
+    if (factor <= 1) return factor;
+    double unseen = unseen_unit(group) * unseen_unit(group) - typical_unit(group) * typical_unit(group);
+    return 1 + (factor - 1) * group.variance / (group.variance + unseen);
   }
 
   Stratum stratum_of(const SizeClass& group) const {
     double factor = factor_of(group);
     return {.bytes = group.estimated_bytes * factor,
             .variance = group.variance * factor * factor,
-            .corrected = by_class() || totals_.live_bytes != 0};
+            .corrected = known(),
+            .unseen_unit = unseen_unit(group)};
   }
 
   void correct(const RecordedSample& sample, WeightedSample* weighted) {

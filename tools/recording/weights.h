@@ -25,6 +25,8 @@ struct Stratum {
   double bytes = 0;  ///< sum over its samples, corrected
   double variance = 0;
   bool corrected = false;  ///< an exact total was known
+  /// What one sample of a site that has none would stand for: it is missing from `bytes`.
+  double unseen_unit = 0;
 };
 
 struct Weights {
