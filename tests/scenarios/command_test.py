@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import contract
 import harness
 from harness import require
 
@@ -177,7 +178,72 @@ def run_command(build, _):
     expect_error(build, ["run", "--", "/no/such/program"], None, ["/no/such/program"])
 
 
-TESTS = (kill_9, damaged_recording, hostile_recording, no_such_pid, no_permission, usage, not_preloaded, static_program,
+def contract_native(build, _):
+    """Every key of the contract, for a process with each kind of allocator and one without the shim."""
+    for backend in ("none", "next", "glibc", "jemalloc", "tcmalloc"):
+        with harness.Target([build.programs / "leak_steady", 1], build.environment(backend)) as target:
+            target.wait_for("ready")
+            time.sleep(1)
+            target.ask("hold", "held")
+            report = harness.explain(build, target.pid)
+        contract.check_contract(report, arenas=backend in ("none", "next", "glibc"))
+        harness.check_sums(report)
+        require(report["rss_bytes"] > 0 and report["ledger"] and report["threads"], "an empty report")
+        require((report["target"]["shim"] is None) == (backend == "none"), f"target.shim: {report['target']['shim']}")
+        require(bool(report["sites"]) == (backend != "none"), f"{len(report['sites'])} sites under {backend}")
+        require(all((thread["allocated_bytes"] is None) == (backend == "none") for thread in report["threads"]),
+                f"threads' counts under {backend}: {report['threads']}")
+
+
+def contract_jvm(build, _):
+    if shutil.which("java") is None:
+        raise harness.Skip("there is no `java` on this machine")
+    command = ["java", "-Xmx64m", "-XX:+UseSerialGC", "-cp", build.classes, "DeflatersNeverEnded"]
+    with harness.Target(command, build.environment("glibc")) as target:
+        target.wait_for("ready")
+        report = harness.explain(build, target.pid)
+        doctor = harness.explain(build, target.pid, "--no-pause")
+    for seen in (report, doctor):
+        contract.check_contract(seen, arenas=True)
+        harness.check_sums(seen)
+    jvm = report["target"]["jvm"]
+    require(jvm and jvm["version"] and jvm["gc"] == "Serial", f"target.jvm: {jvm}")
+    require(report["sites"], "a JVM under the shim without sites")
+
+
+def contract_recording(build, directory):
+    _, path = recording_of(build, directory)
+    report = harness.explain(build, path)
+    contract.check_contract(report, arenas=False)
+    require(report["target"]["shim"] and report["sites"], "a recording without shim or sites")
+    require(report["rss_bytes"] is None and not report["ledger"], "a recording alone cannot know RSS")
+
+
+def record_directory(build, directory):
+    """--record is taken from where `offheap` stands, must be there, and must be writable."""
+    records = pathlib.Path(directory) / "records"
+    records.mkdir()
+    done = subprocess.run([str(build.offheap), "run", "--record", "records", "--", "sh", "-c", "cd /; exec sleep 0"],
+                          cwd=directory, capture_output=True, text=True, timeout=20, check=False)
+    require(done.returncode == 0, f"left with {done.returncode}: {done.stderr}")
+    require(list(records.iterdir()), f"nothing was recorded in {records}: {done.stderr}")
+    expect_error(build, ["run", "--record", pathlib.Path(directory) / "missing", "--", "true"], USAGE, ["missing", "mkdir"])
+    expect_error(build, ["run", "--record", "/proc/self", "--", "true"], USAGE, ["/proc/self"])
+
+
+def known_backends(build, _):
+    """`offheap run` refuses what the shim would complain of, and names the same backends."""
+    done = subprocess.run(["true"], env=build.environment("bogus"), capture_output=True, text=True, timeout=20,
+                          check=False)
+    known = done.stderr.split("known are ")[1].split(", and")[0].split(", ")
+    require(len(known) >= 4, f"the shim knows {known}")
+    expect_error(build, ["run", "--backend", "bogus", "--", "true"], USAGE, ["bogus", *known])
+    expect_error(build, ["run", "--backend", "/no/such/lib.so", "--", "true"], USAGE, ["/no/such/lib.so"])
+    for name in known:
+        harness.run_offheap(build, ["run", "--backend", name, "--", "true"])
+
+
+TESTS = (contract_native, contract_jvm, contract_recording, record_directory, known_backends, kill_9, damaged_recording, hostile_recording, no_such_pid, no_permission, usage, not_preloaded, static_program,
          unknown_backend_in_the_environment, target_exits_during_the_look, fail_on, snapshot_and_diff, run_command)
 
 

@@ -82,6 +82,7 @@ class Run:
             require(report["target"]["shim"] is None, "the target runs without the shim, the report says otherwise")
         else:
             require(report["target"]["shim"] is not None, "the target is preloaded, the report says it is not")
+            require(not any("no recording" in note for note in report["notes"]), f"notes: {report['notes']}")
         return report
 
 
@@ -165,7 +166,25 @@ def check_deflaters(run, truth, _working, report):
         require(any(module in name for name in modules), f"the stack does not pass through {module}: {sorted(modules)}")
 
 
+def check_needs_shim(_run, truth, working, _report):
+    """Without the shim the heap's own growth tells a leak; which site it is takes a recording, and that is said."""
+    main = working["verdicts"][0]
+    require(main["bytes"] <= 1.1 * truth["sites"][0]["live_bytes"],
+            f"{show(truth['sites'][0]['live_bytes'])} leaked, the verdict says {show(main['bytes'])}")
+    require(not working["sites"], "sites without a recording")
+    require("offheap run" in main["remedy"], f"the remedy does not say that sites need the shim: {main['remedy']}")
+    require(any("no recording" in note for note in working["notes"]), f"notes: {working['notes']}")
+
+
+def check_says_what_to_run(_run, _truth, working, _report):
+    main = working["verdicts"][0]
+    require(main["kind"] != "undecided" or "offheap explain" in main["remedy"],
+            f"undecided without a word of what would decide: {main['remedy']}")
+
+
 CHECKS = {
+    "needs_shim": check_needs_shim,
+    "says_what_to_run": check_says_what_to_run,
     "sites": check_sites,
     "growth": check_growth,
     "untouched": check_untouched,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Small frees in a checkerboard: every page keeps live blocks, so nothing can be given back. With
-// "sparse" only one block in forty stays, about one a page or two: free, yet hardly returnable.
+// "sparse" only one block in nine stays, about one a page: free, yet hardly returnable. With "abrupt"
+// the program falls silent right after the frees, else it serves on for a while.
 #include "scenario.h"
 
 enum { kBlocks = 400000 };
@@ -18,7 +19,8 @@ SCENARIO_NOINLINE static void* intern_name(size_t bytes) {
 
 int main(int argc, char** argv) {
   uint64_t state = scenario_seed(argc, argv);
-  int keep = argc > 2 && strcmp(argv[2], "sparse") == 0 ? 9 : 2;
+  const char* variant = argc > 2 ? argv[2] : "";
+  int keep = strcmp(variant, "sparse") == 0 ? 9 : 2;
   uint64_t freed_bytes = 0;
   for (int i = 0; i < kBlocks; i++) {
     sizes[i] = scenario_between(&state, 300, 600);
@@ -32,6 +34,7 @@ int main(int argc, char** argv) {
       freed_bytes += sizes[i];
     }
   }
+  if (strcmp(variant, "abrupt") != 0) scenario_serve();
   char extra[64];
   snprintf(extra, sizeof extra, ",\"freed_bytes\":%llu", (unsigned long long)freed_bytes);
   scenario_say("ready", "fragmentation", &survivors, 1, extra);

@@ -105,6 +105,20 @@ static inline void scenario_say(const char* event, const char* cause, const stru
   scenario_print(line);
 }
 
+/// Half a second of short requests, each of which frees what it takes: the heap stays as it is, while
+/// allocators and recorders that do their housekeeping along with allocations get to do it.
+static inline void scenario_serve(void) {
+  for (int burst = 0; burst < 50; burst++) {
+    for (int i = 0; i < 2000; i++) {
+      void* block = malloc(1000);
+      if (block == NULL) abort();
+      scenario_keep(block);
+      free(block);
+    }
+    scenario_sleep_ms(10);
+  }
+}
+
 /// Reads one line, or leaves at the end of the input.
 static inline void scenario_read_line(char* line, size_t capacity) {
   size_t used = 0;
