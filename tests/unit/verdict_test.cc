@@ -151,6 +151,21 @@ TEST(Verdict, TopsOfSecondaryArenas_GetAnotherRemedyThanTrim) {
   EXPECT_EQ(verdicts.front().predicted_saving_bytes, 200 * kMi);
 }
 
+TEST(Verdict, LeakingSitesOfOnePlace_AreOneLine) {
+  Evidence evidence = with_heap({200 * kMi, 0, 0, 0, 0, kMi});
+  evidence.live_points = rising(10);
+  for (int i = 0; i < 3; ++i) {
+    evidence.sites.push_back(leaking_site(30 * kMi, 3.0 * kMi));
+    evidence.sites.back().place = "deflateInit2_ < init";
+  }
+  const auto verdicts = judge(evidence);
+  ASSERT_EQ(verdicts.front().kind, VerdictKind::kLeak) << names(verdicts);
+  const auto& lines = verdicts.front().evidence;
+  EXPECT_EQ(std::count_if(lines.begin(), lines.end(),
+                          [](const std::string& line) { return line.starts_with("deflateInit2_"); }),
+            1);
+}
+
 TEST(Verdict, FreeBytesOnSharedPages_AreFragmentationAndNotTrimmable) {
   const auto verdicts = judge(with_heap({100 * kMi, 0, kMi, 100 * kMi, 0, kMi}));
   ASSERT_EQ(verdicts.front().kind, VerdictKind::kFragmentation) << names(verdicts);

@@ -53,10 +53,35 @@ void add_trend_lines(const Trend& trend, std::string_view what, Verdict& verdict
   }
 }
 
+/// Sites of one place added up: they differ only in what a line does not show.
+std::vector<SiteEvidence> by_place(const std::vector<const SiteEvidence*>& sites) {
+  std::vector<SiteEvidence> places;
+  for (const SiteEvidence* site : sites) {
+    const auto same = std::find_if(places.begin(), places.end(), [&](const SiteEvidence& place) {
+      return place.place == site->place;
+    });
+    if (same == places.end()) {
+      places.push_back(*site);
+      continue;
+    }
+    same->live_bytes += site->live_bytes;
+    same->live_low_bytes += site->live_low_bytes;
+    same->live_high_bytes += site->live_high_bytes;
+    same->growth_bytes_per_second += site->growth_bytes_per_second;
+    same->growth_low += site->growth_low;
+    same->growth_high += site->growth_high;
+  }
+  std::stable_sort(places.begin(), places.end(), [](const SiteEvidence& a, const SiteEvidence& b) {
+    return a.live_bytes > b.live_bytes;
+  });
+  return places;
+}
+
 void add_site_lines(const Growers& growers, Verdict& verdict) {
   constexpr std::size_t kShown = 3;
-  for (std::size_t i = 0; i < std::min(kShown, growers.sites.size()); ++i) {
-    const SiteEvidence& site = *growers.sites[i];
+  const std::vector<SiteEvidence> places = by_place(growers.sites);
+  for (std::size_t i = 0; i < std::min(kShown, places.size()); ++i) {
+    const SiteEvidence& site = places[i];
     verdict.evidence.push_back(
         fmt::format("{}: {} live (95 %: {} to {}), {} (95 %: {} to {})", site.place,
                     format_bytes(site.live_bytes), format_bytes(site.live_low_bytes),
