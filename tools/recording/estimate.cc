@@ -15,6 +15,11 @@ namespace {
 // A mean this much above what a site's samples stand for has grown since they were taken.
 constexpr double kGrownMean = 1.25;
 
+// Where no other site has a sample, what others hold is bounded by 3.69 units, not by 1.96: the bound
+// of a Poisson count of which nothing was seen, put into a variance.
+constexpr double kUnseenOnlyVariance = (3.69 / 1.96) * (3.69 / 1.96);
+constexpr double kNothingSeen = 1e-9;  // of the variance: rounding
+
 /// Sums over one site's samples in one stratum.
 struct StratumShare {
   double bytes = 0;
@@ -25,11 +30,14 @@ struct StratumShare {
 /// (1 - R)^2 of its own samples and R^2 of all others. One more sample of another site is assumed, as
 /// large as one taken now would be: without it a stratum with only this site in it would claim no
 /// error.
-double corrected_variance(const StratumShare& own, const Stratum& stratum) {
+double corrected_variance(const StratumShare& own, const Stratum& stratum, bool alone) {
   if (stratum.bytes <= 0 || stratum.variance <= 0) return 0;
   double unit = stratum.unseen_unit;
   double share = own.bytes / (stratum.bytes + unit);
-  double others = std::max(0.0, stratum.variance - own.variance) + unit * unit;
+  double seen = std::max(0.0, stratum.variance - own.variance);
+  double unseen =
+      unit * unit * (alone && seen < kNothingSeen * stratum.variance ? kUnseenOnlyVariance : 1);
+  double others = seen + unseen;
   return (1 - share) * (1 - share) * own.variance + share * share * others;
 }
 
@@ -77,7 +85,8 @@ class SiteSum {
   void close_stratum() {
     if (stratum_ != kNoStratum) {
       const Stratum& stratum = weights_.strata[stratum_];
-      variance_ += stratum.corrected ? corrected_variance(share_, stratum) : share_.variance;
+      variance_ += stratum.corrected ? corrected_variance(share_, stratum, weights_.strata.size() == 1)
+                                     : share_.variance;
     }
     share_ = {};
   }

@@ -115,7 +115,8 @@ class Weigher {
   /// What one more sample would stand for if it were taken now: the mean may have grown since the
   /// others.
   double unseen_unit(const SizeClass& group) const {
-    if (group.estimated_bytes <= 0) return 0;
+    // Exact totals of many classes bound it already: a coarse mean in each would count it many times.
+    if (by_class() || group.estimated_bytes <= 0) return typical_unit(group);
     return std::max(typical_unit(group), static_cast<double>(snapshot_.sample_mean_bytes));
   }
 
