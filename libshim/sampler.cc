@@ -20,6 +20,14 @@ constexpr uint64_t kTimedEvery = 16;  // two clock reads are a tenth of a sample
 
 Interval interval;
 
+/// Readings of the last look at the clocks, and what the budget's own clock stood at.
+struct BudgetClock {
+  uint64_t cpu_ns;
+  uint64_t now_ns;
+  uint64_t sum_ns;
+};
+BudgetClock budget_clock;
+
 /// Sets `inside` for a scope, so that an allocation made by anything we call is not sampled itself.
 class InsideScope {
  public:
@@ -75,12 +83,24 @@ void take_sample(const Block& block, uint64_t mean_bytes, uint64_t now_ns) {
     tag_add(block.address);
 }
 
+/// The time that the budget is a share of: CPU time, but at least a quarter of what has passed. A
+/// program that hardly runs allocates much for the CPU it takes; it can afford a quarter of a percent
+/// of one core. Called by one thread at a time.
+uint64_t budget_clock_ns(uint64_t now_ns) {
+  uint64_t cpu_ns = process_cpu_ns();
+  uint64_t cpu_passed_ns = cpu_ns > budget_clock.cpu_ns ? cpu_ns - budget_clock.cpu_ns : 0;
+  uint64_t passed_ns = now_ns > budget_clock.now_ns ? (now_ns - budget_clock.now_ns) / 4 : 0;
+  uint64_t sum_ns = budget_clock.sum_ns + (cpu_passed_ns > passed_ns ? cpu_passed_ns : passed_ns);
+  budget_clock = {cpu_ns, now_ns, sum_ns};
+  return sum_ns;
+}
+
 void adapt(uint64_t now_ns) {
   if (!interval_poll_due(&interval, now_ns)) return;
   Totals totals = sum_totals();
   uint64_t live_bytes =
       totals.allocated_bytes > totals.freed_bytes ? totals.allocated_bytes - totals.freed_bytes : 0;
-  if (interval_update(&interval, totals.allocated_bytes, live_bytes, process_cpu_ns()))
+  if (interval_update(&interval, totals.allocated_bytes, live_bytes, budget_clock_ns(now_ns)))
     __atomic_store_n(&the_recording->header.sample_mean_bytes, sample_mean_bytes(), __ATOMIC_RELAXED);
 }
 
@@ -165,6 +185,7 @@ uint32_t site_of_caller() {
 
 void start_sampler() {
   interval = Interval{};  // a forked child's CPU clock starts anew
+  budget_clock = {process_cpu_ns(), monotonic_ns(), 1};
   interval.budget = the_options.budget_ppm * 1e-6;
   if (the_options.sample_bytes) interval_fix(&interval, the_options.sample_bytes);
   the_recording->header.sample_mean_bytes = sample_mean_bytes();

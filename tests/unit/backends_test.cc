@@ -234,7 +234,12 @@ TEST_P(EachBackend, TrimGivesBackWhatIsFree) {
     for (void*& block : blocks) block = memset(backend().malloc(8'000), 1, 8'000);
     for (void* block : blocks) backend().free(block);
   }).join();
-  EXPECT_EQ(backend().malloc_trim(0), 1);
+  if (backend().malloc_trim(0) == 1) return;
+  // jemalloc may have decayed by itself before it was asked: then nothing is left to give back.
+  ASSERT_NE(backend().statistics, nullptr);
+  recording::BackendStatistics statistics{};
+  backend().statistics(&statistics);
+  EXPECT_LT(statistics.page_free_bytes, 1'000'000u);
 }
 
 TEST_P(EachBackend, AnswersMallocInfoOrRefuses) {
