@@ -41,6 +41,12 @@ double corrected_variance(const StratumShare& own, const Stratum& stratum, bool 
   return (1 - share) * (1 - share) * own.variance + share * share * others;
 }
 
+/// The inclusion probability that went into a weight: variance = bytes^2 (1 - pi).
+double probability(const WeightedSample& sample) {
+  constexpr double kLeast = 1e-12;  // what rounding leaves of less
+  return sample.bytes > 0 ? std::max(kLeast, 1 - sample.variance / (sample.bytes * sample.bytes)) : 1;
+}
+
 /// Gathers one site's samples, given in stratum order.
 class SiteSum {
  public:
@@ -57,6 +63,7 @@ class SiteSum {
     live_ += weighted.bytes;
     requested_ += static_cast<double>(sample.requested_bytes) * weighted.weight;
     count_ += weighted.weight;
+    plain_ += static_cast<double>(sample.usable_bytes) / probability(weighted);
     seen_ += sample.usable_bytes;
     ++sample_count_;
     births_.add(sample.born_ns, weighted.bytes, weighted.variance);
@@ -68,8 +75,13 @@ class SiteSum {
     out.site = site;
     Interval interval = gamma_interval(live_, variance_, 0);
     out.live_bytes = rounded(live_);
-    out.live_bytes_low = std::min(out.live_bytes, std::max(rounded(interval.low), seen_));
-    out.live_bytes_high = std::max(out.live_bytes, rounded(std::max(interval.high, upper_bound())));
+    // The correction credits a site with blocks of others that have no sample; where next to everything
+    // of the site is sampled, the plain estimate is the better one, and outside of so narrow an
+    // interval.
+    double low = std::min(interval.low, plain_);
+    double high = std::max({interval.high, plain_, upper_bound()});
+    out.live_bytes_low = std::min(out.live_bytes, std::max(rounded(low), seen_));
+    out.live_bytes_high = std::max(out.live_bytes, rounded(high));
     out.requested_bytes = rounded(requested_);
     out.live_count = rounded(count_);
     out.sample_count = sample_count_;
@@ -104,7 +116,7 @@ class SiteSum {
   BirthSum births_;
   StratumShare share_;
   std::uint32_t stratum_ = kNoStratum;
-  double live_ = 0, requested_ = 0, count_ = 0, variance_ = 0, uncorrected_ = 0;
+  double live_ = 0, plain_ = 0, requested_ = 0, count_ = 0, variance_ = 0, uncorrected_ = 0;
   Bytes seen_ = 0;  // these are alive for certain: no interval begins below
   std::uint64_t sample_count_ = 0;
 };
