@@ -10,7 +10,6 @@
 namespace offheap {
 namespace {
 
-
 bool is_backend(const Evidence& evidence, std::string_view name) {
   return evidence.allocator.find(name) != std::string::npos;
 }
