@@ -53,8 +53,7 @@ void* boot_memalign(size_t alignment, size_t size) {
 void* boot_realloc(void* old, size_t size) {
   if (!allocate_early()) return entry.realloc(old, size);
   void* block = early_allocate(size, 16);
-  if (block && old) memcpy(block, old, early_usable(old) < size ? early_usable(old) : size);
-  return block;
+  return old ? copy_early(block, old, size) : block;
 }
 int boot_posix_memalign(void** out, size_t alignment, size_t size) {
   if (!allocate_early()) return entry.posix_memalign(out, alignment, size);

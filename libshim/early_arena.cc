@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "libshim/sampling/tags.h"
 
@@ -37,6 +38,12 @@ bool is_early(const void* block) {
 
 size_t early_usable(const void* block) {
   return *reinterpret_cast<const size_t*>(static_cast<const char*>(block) - kHeaderBytes);
+}
+
+void* copy_early(void* block, const void* old, size_t size) {
+  size_t kept = early_usable(old) < size ? early_usable(old) : size;
+  if (block) memcpy(block, old, kept);
+  return block;
 }
 
 }  // namespace shim

@@ -18,4 +18,8 @@ bool is_early(const void* block);
 /// Usable bytes of an early block.
 size_t early_usable(const void* block);
 
+/// Copies what an early block holds into the `size` bytes at `block`, to which a realloc moves it;
+/// returns `block`, which may be null: then nothing is copied.
+void* copy_early(void* block, const void* old, size_t size);
+
 }  // namespace shim

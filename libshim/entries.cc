@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libshim/entries.h"
 
-#include <string.h>
-
 namespace shim {
 namespace {
 
@@ -67,12 +65,7 @@ struct Entries {
   }
 
  private:
-  static void* realloc_early(void* old, size_t size) {
-    void* block = malloc(size);
-    size_t kept = early_usable(old) < size ? early_usable(old) : size;
-    if (block) memcpy(block, old, kept);
-    return block;
-  }
+  static void* realloc_early(void* old, size_t size) { return copy_early(malloc(size), old, size); }
 };
 
 /// Counts nothing; only keeps blocks of the early arena from the backend.
@@ -82,10 +75,7 @@ struct DormantEntries {
   }
   static void* realloc(void* old, size_t size) {
     if (!is_early(old)) return active_backend.realloc(old, size);
-    void* block = active_backend.malloc(size);
-    size_t kept = early_usable(old) < size ? early_usable(old) : size;
-    if (block) memcpy(block, old, kept);
-    return block;
+    return copy_early(active_backend.malloc(size), old, size);
   }
   static size_t usable_size(void* block) {
     if (is_early(block)) return early_usable(block);

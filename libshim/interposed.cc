@@ -27,8 +27,6 @@ void* (*next_sbrk)(intptr_t) = nullptr;
 int (*next_brk)(void*) = nullptr;
 pid_t (*next_fork)() = nullptr;
 
-bool is_error(long result) { return result < 0 && result > -4096; }
-
 /// What the kernel said, as libc says it.
 template <typename T>
 T libc_result(long result) {

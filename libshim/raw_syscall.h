@@ -22,4 +22,7 @@ inline long raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d 
   return result;
 }
 
+/// Whether raw_syscall's result is -errno.
+inline bool is_error(long result) { return result < 0 && result > -4096; }
+
 }  // namespace shim

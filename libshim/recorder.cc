@@ -43,8 +43,6 @@ long map_recording(void* at, long fd, int extra_flags) {
                      flags, fd, 0);
 }
 
-bool is_error(long result) { return result < 0 && result > -4096; }
-
 void explain_file_failure(const char* path, const char* step, long error) {
   char text[768] = "cannot record into ";
   append(text, sizeof text, path);

@@ -47,6 +47,10 @@ void count_shared_out(uint32_t arena, uint64_t bytes);
 /// The arena's index, entered at first sight; kUnnamedArenas when the table is full.
 uint32_t arena_index(uint64_t arena_address);
 
+/// What the slot's thread has counted in all arenas: in the recording's ByteUnit, but for jemalloc its
+/// own bytes as last published.
+ArenaCell totals_of(const ThreadSlot& slot);
+
 /// Copies jemalloc's own counters of this thread into its slot.
 void publish_jemalloc_bytes(ThreadSlot* slot);
 

@@ -40,14 +40,6 @@ void add_cell(const ArenaCell& cell, recording::Arena* arena) {
   add_relaxed(&arena->folded_out_count, cell.out_count);
 }
 
-ArenaCell totals_of(const ThreadSlot& slot) {
-  if (the_recording->header.backend_kind == BackendKind::kJemalloc)
-    return {slot.jemalloc_allocated_bytes, slot.allocated_count, slot.jemalloc_deallocated_bytes,
-            slot.freed_count};
-  return {static_cast<uint64_t>(slot.allocated_base - slot.countdown), slot.allocated_count,
-          slot.freed_bytes, slot.freed_count};
-}
-
 /// Adds the slot's counts to the shared ones and frees it. The caller owns the slot.
 void fold(ThreadSlot* slot) {
   Recording* recording = the_recording;
@@ -134,7 +126,7 @@ void begin_slot(ThreadSlot* slot) {
 uint32_t* map_canary() {
   long page =
       raw_syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (page < 0 && page > -4096) return &no_canary;
+  if (is_error(page)) return &no_canary;
   raw_syscall(SYS_madvise, page, 4096, MADV_WIPEONFORK);
   return reinterpret_cast<uint32_t*>(page);
 }
@@ -149,6 +141,14 @@ void leave_parents_recording() {
               PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
   *fork_canary = 0;
   counting_privately = true;
+}
+
+ArenaCell totals_of(const ThreadSlot& slot) {
+  if (the_recording->header.backend_kind == BackendKind::kJemalloc)
+    return {slot.jemalloc_allocated_bytes, slot.allocated_count, slot.jemalloc_deallocated_bytes,
+            slot.freed_count};
+  return {static_cast<uint64_t>(slot.allocated_base - slot.countdown), slot.allocated_count,
+          slot.freed_bytes, slot.freed_count};
 }
 
 void publish_jemalloc_bytes(ThreadSlot* slot) {

@@ -53,13 +53,12 @@ void thin_out(Timeline* timeline) {
 }  // namespace
 
 Totals sum_totals() {
-  const recording::Header& header = the_recording->header;
-  bool own_words = header.backend_kind == recording::BackendKind::kJemalloc;
-  Totals totals{header.folded.in_bytes, header.folded.out_bytes};
+  const ArenaCell& folded = the_recording->header.folded;
+  Totals totals{folded.in_bytes, folded.out_bytes};
   for_each_slot(the_recording, [&](const ThreadSlot& slot) {
-    totals.allocated_bytes += own_words ? slot.jemalloc_allocated_bytes
-                                        : static_cast<uint64_t>(slot.allocated_base - slot.countdown);
-    totals.freed_bytes += own_words ? slot.jemalloc_deallocated_bytes : slot.freed_bytes;
+    ArenaCell counted = totals_of(slot);
+    totals.allocated_bytes += counted.in_bytes;
+    totals.freed_bytes += counted.out_bytes;
   });
   return totals;
 }
