@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "commands/commands.h"
 #include "commands/doctor.h"
 #include "commands/documents.h"
 #include "commands/explain.h"
@@ -20,6 +21,17 @@
 #include "render/text.h"
 
 namespace offheap {
+
+bool colours_wanted() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  return ::isatty(STDOUT_FILENO) == 1 && !(no_colour && *no_colour);
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
 namespace {
 
 constexpr const char* kExamples =
@@ -35,16 +47,6 @@ constexpr const char* kExamples =
     "\n"
     "Exit status: 0 done, 1 finding above --fail-on, 2 usage, 3 target cannot be read,\n"
     "4 recording incompatible, 5 internal.\n";
-
-bool colours_wanted() {
-  const char* no_colour = std::getenv("NO_COLOR");
-  return ::isatty(STDOUT_FILENO) == 1 && !(no_colour && *no_colour);
-}
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
 
 struct Asked {
   ExplainOptions explain;
@@ -119,9 +121,10 @@ Result<int> do_doctor(const Asked& asked) {
   return report->works ? 0 : kExitFinding;
 }
 
-void add_run(CLI::App& app, Asked& asked) {
+void add_run(Commands& commands, Asked& asked) {
   auto* command =
-      app.add_subcommand("run", "Start a program with the shim preloaded: run [OPTIONS] -- CMD...");
+      commands.add("run", "Start a program with the shim preloaded: run [OPTIONS] -- CMD...",
+                   [&asked] { return run_command(asked.run); });
   command->add_option("--backend", asked.run.backend,
                       "next (default), glibc, tcmalloc, jemalloc or /path/to/lib.so");
   command->add_option("--arena-max", asked.run.arena_max,
@@ -134,8 +137,9 @@ void add_run(CLI::App& app, Asked& asked) {
   command->positionals_at_end();
 }
 
-void add_explain(CLI::App& app, Asked& asked) {
-  auto* command = app.add_subcommand("explain", "Where the memory of a process is, and why");
+void add_explain(Commands& commands, Asked& asked) {
+  auto* command = commands.add("explain", "Where the memory of a process is, and why",
+                               [&asked] { return do_explain(asked); });
   command->add_option("target", asked.explain.target, "a pid, or a recording")->required();
   command->add_option("--for", asked.watch, "watch that long, to see growth: 30s, 2m");
   command->add_flag("--no-pause", asked.no_pause,
@@ -148,30 +152,24 @@ void add_explain(CLI::App& app, Asked& asked) {
       ->capture_default_str();
 }
 
-void add_documents(CLI::App& app, Asked& asked) {
-  auto* snapshot = app.add_subcommand("snapshot", "Write everything that is known to a file");
+void add_documents(Commands& commands, Asked& asked) {
+  auto* snapshot = commands.add("snapshot", "Write everything that is known to a file",
+                                [&asked] { return do_snapshot(asked); });
   snapshot->add_option("pid", asked.pid, "a process id")->required()->check(CLI::PositiveNumber);
   snapshot->add_option("-o,--output", asked.output, "the JSON file to write")->required();
   snapshot->add_flag("--no-pause", asked.no_pause, "never stop the target");
-  auto* diff = app.add_subcommand("diff", "What grew between two snapshots or recordings");
+  auto* diff = commands.add("diff", "What grew between two snapshots or recordings",
+                            [&asked] { return do_diff(asked); });
   diff->add_option("old", asked.before, "a snapshot or recording")->required();
   diff->add_option("new", asked.after, "a later one")->required();
   diff->add_flag("--json", asked.json, "schema offheap.diff/1");
 }
 
-void add_doctor(CLI::App& app, Asked& asked) {
-  auto* command = app.add_subcommand("doctor", "Did the preload take effect, and if not why");
+void add_doctor(Commands& commands, Asked& asked) {
+  auto* command = commands.add("doctor", "Did the preload take effect, and if not why",
+                               [&asked] { return do_doctor(asked); });
   command->add_option("pid", asked.pid, "a process id")->required()->check(CLI::PositiveNumber);
   command->add_flag("--json", asked.json, "schema offheap.doctor/1");
-}
-
-Result<int> dispatch(const CLI::App& app, Asked& asked) {
-  const std::string name = app.get_subcommands().front()->get_name();
-  if (name == "run") return run_command(asked.run);
-  if (name == "explain") return do_explain(asked);
-  if (name == "snapshot") return do_snapshot(asked);
-  if (name == "diff") return do_diff(asked);
-  return do_doctor(asked);
 }
 
 }  // namespace
@@ -181,16 +179,17 @@ Result<int> run_command_line(int argument_count, char** arguments) {
   CLI::App app(kExamples, "offheap");
   app.set_version_flag("--version", std::string("offheap ") + OFFHEAP_VERSION);
   app.require_subcommand(1);
-  add_explain(app, asked);
-  add_run(app, asked);
-  add_documents(app, asked);
-  add_doctor(app, asked);
+  Commands commands(app);
+  add_explain(commands, asked);
+  add_run(commands, asked);
+  add_documents(commands, asked);
+  add_doctor(commands, asked);
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& problem) {
     return app.exit(problem) == 0 ? 0 : static_cast<int>(ErrorCode::kUsage);
   }
-  return dispatch(app, asked);
+  return commands.act();
 }
 
 }  // namespace offheap

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The list of commands: each adds its subcommand with the options that it takes, and says what is done
+// once they are parsed.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "base/result.h"
+
+namespace offheap {
+
+class Commands {
+ public:
+  /// What a command does; its value is the exit status. Called after the options were parsed.
+  using Action = std::function<Result<int>()>;
+
+  explicit Commands(CLI::App& app) : app_(app) {}
+
+  /// A new subcommand. `action` may refer to what the returned command's options are bound to, if that
+  /// lives as long as the program does.
+  CLI::App* add(const std::string& name, const std::string& description, Action action) {
+    actions_[name] = std::move(action);
+    return app_.add_subcommand(name, description);
+  }
+
+  /// Does what was asked for.
+  Result<int> act() const { return actions_.at(app_.get_subcommands().front()->get_name())(); }
+
+ private:
+  CLI::App& app_;
+  std::map<std::string, Action> actions_;
+};
+
+/// Whether standard output takes colours: a terminal, and NO_COLOR is not set.
+bool colours_wanted();
+
+/// To standard output, at once.
+void print(const std::string& text);
+
+}  // namespace offheap
