@@ -13,6 +13,7 @@ EMBEDDED = ("glibc", "jemalloc", "tcmalloc")
 PRELOADED = ("next",) + EMBEDDED
 FOREIGN = ("mimalloc",)  # another allocator, preloaded behind the shim
 ALL = ("none",) + PRELOADED
+NO_SHIM_JVMS = ("none@17", "none@25")  # without the shim, on each of these Java versions that the machine has
 
 NOT_A_LEAK = ("leak",)
 
@@ -22,7 +23,7 @@ class Scenario:
     name: str
     program: tuple            # argv; {programs}, {seed} are filled in
     kinds: tuple              # acceptable main verdicts
-    backends: tuple = PRELOADED
+    backends: tuple = PRELOADED  # "none@25" is backend none on Java 25
     growing: bool = False     # works until "hold"; the verdict is asked while it works
     look_s: int = 3           # --for of that look
     warm_s: float = 2.0       # work before it
@@ -79,12 +80,32 @@ SCENARIOS = (
              look_s=4, warm_s=1, never=NOT_A_LEAK + ("fragmentation",)),
     Scenario("step", program("step"), ("healthy", "undecided"), EMBEDDED, growing=True, warm_s=0, never=NOT_A_LEAK),
     Scenario("reserved", program("reserved"), ("healthy",), ALL, never=NOT_A_LEAK),
+    Scenario("mapped_files", program("mapped_files"), ("mapped-files",), ("none",), never=NOT_A_LEAK,
+             checks=("mapped",)),
     Scenario("healthy_churn", program("healthy_churn"), ("healthy",), ALL, growing=True, warm_s=1,
              never=NOT_A_LEAK),
     Scenario("healthy_cache", program("healthy_cache"), ("healthy",), ALL, growing=True, warm_s=1,
              never=NOT_A_LEAK, checks=("sites",)),
 
-    # JVMs.
+    # JVMs as anybody starts them: no preload, no agent, no flag that offheap needs.
+    Scenario("java_direct_buffers", ("DirectBuffersKept",), ("direct-buffers",), NO_SHIM_JVMS, growing=True,
+             java=("-Xmx64m", "-XX:MaxDirectMemorySize=1g"), checks=("direct",)),
+    Scenario("java_metaspace", ("LoadersKept",), ("java-metaspace",), NO_SHIM_JVMS, growing=True, look_s=4,
+             never=NOT_A_LEAK, java=("-Xmx64m",), checks=("metaspace",)),
+    Scenario("java_code_cache", ("LoadersKept", "run"), ("java-code-cache",), NO_SHIM_JVMS, growing=True, look_s=4,
+             never=NOT_A_LEAK, java=("-Xmx64m", "-Xcomp", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=200m",
+                                     "-XX:CompileCommand=quiet", "-XX:CompileCommand=compileonly,LoadersKept$Work::*"),
+             checks=("code_cache",)),
+    Scenario("java_threads", ("ThreadsKept",), ("thread-stacks",), NO_SHIM_JVMS, growing=True, never=NOT_A_LEAK,
+             java=("-Xmx64m",), checks=("java_threads",)),
+    Scenario("java_heap", ("HeapGrows",), ("java-heap",), NO_SHIM_JVMS, growing=True, never=NOT_A_LEAK,
+             java=("-Xmx256m", "-XX:+UseG1GC"), checks=("java_heap",)),
+    Scenario("java_healthy", ("HealthyService",), ("healthy",), NO_SHIM_JVMS, growing=True,
+             never=NOT_A_LEAK + ("java-heap", "java-metaspace", "java-code-cache"), java=("-Xmx64m",)),
+    Scenario("java_deflaters_unseen", ("DeflatersNeverEnded",), ("leak",), NO_SHIM_JVMS, growing=True, look_s=4,
+             warm_s=3, java=("-Xmx64m", "-XX:+UseSerialGC"), checks=("needs_attach",)),
+
+    # JVMs under the shim.
     Scenario("java_deflaters", ("DeflatersNeverEnded",), ("leak",), EMBEDDED, growing=True, look_s=4, warm_s=3,
              java=("-Xmx64m", "-XX:+UseSerialGC"), checks=("deflaters",)),
     Scenario("java_arenas", ("ArenasLeftBehind",), ("retention", "fragmentation"), ("none", "next", "glibc"),

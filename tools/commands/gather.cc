@@ -113,8 +113,8 @@ class Gatherer {
     if (!target.has_shim && !target.shim_unreadable && explanation_.rss_known) {
       explanation_.notes.push_back(
           "no recording: sites, threads' counts and exact growth are missing; the ledger and the heap "
-          "are complete. "
-          "To have them: offheap run -- CMD");
+          "are complete. To have them: " +
+          how_to_record(evidence_));
     }
     return std::move(explanation_);
   }

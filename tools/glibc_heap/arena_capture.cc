@@ -64,7 +64,9 @@ std::vector<HeapSegment> segments_of(const MemoryReader& memory, const MallocLoc
   if (arena != location.arenas.front())
     return secondary_segments(memory, location, arena, top, complete);
   auto pieces = find_main_pieces(memory, location, mappings, top);
-  complete = !pieces.empty();
+  // A program that asked for its state and allocated nothing yet (mallinfo, mallopt) has no piece.
+  const bool unused = memory.read_value<Bytes>(arena + location.layout.system_mem) == Bytes{0};
+  complete = !pieces.empty() || unused;
   return pieces;
 }
 

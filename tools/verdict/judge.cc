@@ -96,7 +96,7 @@ void doubt_dark_memory(const Evidence& evidence, Findings& findings) {
   const Bytes unknown = evidence.ledger.rss_of(Owner::kUnknown);
   const Bytes backend = evidence.ledger.rss_of(Owner::kBackendRanges);
   const std::string next =
-      evidence.has_shim ? "offheap run --backend jemalloc -- CMD" : "offheap run -- CMD";
+      evidence.has_shim ? "offheap run --backend jemalloc -- CMD" : how_to_record(evidence);
   findings.doubts.push_back(
       {fmt::format("{} of RSS have no known owner and {} belong to an allocator that tells nothing",
                    format_bytes(unknown), format_bytes(backend)),

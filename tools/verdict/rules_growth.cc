@@ -147,7 +147,7 @@ Verdict make_leak(const Evidence& evidence, const Trend& live, const Growers& gr
   }
   verdict.remedy =
       by_site ? "free what " + growers.sites.front()->place + " allocates, or bound what keeps it"
-              : "find the site: restart under `offheap run -- CMD` and explain again";
+              : "find the site: " + how_to_record(evidence) + ", then explain again";
   verdict.proof = look_longer(evidence);
   return verdict;
 }
@@ -192,6 +192,12 @@ void doubt_growth(const Evidence& evidence, const Trend& live, Findings& finding
 }
 
 }  // namespace
+
+std::string how_to_record(const Evidence& evidence) {
+  const std::string attach = "`offheap attach " + evidence.target;
+  if (evidence.ledger.jvm) return attach + "` (no restart), or restart under `offheap run -- CMD`";
+  return "restart under `offheap run -- CMD`, or " + attach + " --inject`";
+}
 
 std::string look_longer(const Evidence& evidence) {
   if (!evidence.rss_known) return fmt::format("offheap diff {} LATER-RECORDING", evidence.target);

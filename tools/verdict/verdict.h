@@ -73,6 +73,9 @@ inline constexpr Bytes kSmallLiveBytes = Bytes{32}
 // unobserved-allocator
 inline constexpr double kUnobservedShare = 0.30;
 
+/// What makes a recording of a target that has none, in words with the commands.
+std::string how_to_record(const Evidence& evidence);
+
 /// The verdicts, main cause first; never empty: `healthy` or `undecided` when no cause stands out.
 ///
 /// Errors: never fails. Missing evidence removes rules, and is named where it leaves a doubt.
