@@ -2,11 +2,13 @@
 //
 // The arena reader against real processes, whose own allocator is the second source of every number:
 // mallinfo2 for what was obtained, the fall of resident memory by malloc_trim(0) for what is trimmable,
-// the program's own books for what is live.
+// the program's own books for what is live. HEAP_TARGET in the environment names another build of the
+// program, for another glibc; HEAP_SEEDS how many seeds are enough there.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <numeric>
 #include <sstream>
 #include <thread>
@@ -17,7 +19,16 @@
 namespace offheap {
 namespace {
 
-constexpr int kSeeds = 10;
+std::string heap_target() {
+  const char* other = std::getenv("HEAP_TARGET");
+  return other != nullptr ? other : HEAP_TARGET;
+}
+
+int seed_count(bool slow) {
+  const char* asked = std::getenv("HEAP_SEEDS");
+  const int most = asked != nullptr ? std::max(1, std::atoi(asked)) : 10;
+  return slow ? std::min(3, most) : most;
+}
 
 struct Said {
   Bytes arena = 0, uordblks = 0, fordblks = 0, hblkhd = 0, hblks = 0, live_bytes = 0, live_count = 0;
@@ -78,16 +89,28 @@ void expect_identities(const HeapReport& report) {
   for (const auto& check : report.checks) EXPECT_TRUE(check.ok) << check.name;
 }
 
+/// glibc 2.43 counts 16 bytes too many at each mremap; a block that was not found is at least a page.
+void expect_mmapped(const HeapReport& report, const Said& said) {
+  constexpr std::uint32_t kWithoutFastbins = 24;
+  EXPECT_EQ(report.mmapped.size(), said.hblks);
+  if (report.layout != kWithoutFastbins) {
+    EXPECT_EQ(report.mmapped_bytes, said.hblkhd);
+    return;
+  }
+  EXPECT_LT(said.hblkhd - report.mmapped_bytes, kPageBytes);
+  EXPECT_EQ((said.hblkhd - report.mmapped_bytes) % 16, 0U);
+}
+
 class HeapWorkload : public testing::TestWithParam<const char*> {};
 
 TEST_P(HeapWorkload, Report_EqualsMallinfoTrimAndBooks) {
   const std::string name = GetParam();
-  const int seeds = name == "several_heaps" || name == "churn50" ? 3 : kSeeds;
+  const int seeds = seed_count(name == "several_heaps" || name == "churn50");
   for (int i = 0; i < seeds; ++i) {
     const auto seed =
         std::to_string(static_cast<unsigned>(::getpid()) * 131U + static_cast<unsigned>(i));
     SCOPED_TRACE(name + " seed " + seed);
-    Child child({HEAP_TARGET, name, seed});
+    Child child({heap_target(), name, seed});
     const auto said = parse(child.read_line());
     ASSERT_NE(said.arena, 0U);
     auto process = Process::open(child.pid());
@@ -104,8 +127,7 @@ TEST_P(HeapWorkload, Report_EqualsMallinfoTrimAndBooks) {
     EXPECT_EQ(sum.system, said.arena);
     EXPECT_EQ(sum.free, said.fordblks);
     EXPECT_EQ(sum.live + sum.cached + sum.metadata, said.uordblks);
-    EXPECT_EQ(report.mmapped_bytes, said.hblkhd);
-    EXPECT_EQ(report.mmapped.size(), said.hblks);
+    expect_mmapped(report, said);
     // libc's own blocks (TLS vectors of threads) are live too; nothing else is.
     EXPECT_GE(sum.live, said.live_bytes);
     EXPECT_LT(sum.live - said.live_bytes, 8192U);
@@ -127,7 +149,7 @@ INSTANTIATE_TEST_SUITE_P(All, HeapWorkload,
                          [](const auto& param) { return std::string(param.param); });
 
 TEST(HeapThreads, EveryThreadHasItsArenaAndStack) {
-  Child child({HEAP_TARGET, "mixed", "3"});
+  Child child({heap_target(), "mixed", "3"});
   ASSERT_NE(child.read_line(), "");
   const auto process = Process::open(child.pid());
   const auto memory = ProcessMemory::open(*process);
@@ -156,7 +178,7 @@ TEST(HeapThreads, EveryThreadHasItsArenaAndStack) {
 }
 
 TEST(HeapEstimate, WithoutPause_NothingIsStoppedAndItSaysSo) {
-  Child child({HEAP_TARGET, "mixed", "4"});
+  Child child({heap_target(), "mixed", "4"});
   const auto said = parse(child.read_line());
   const auto process = Process::open(child.pid());
   const auto memory = ProcessMemory::open(*process);
@@ -172,7 +194,7 @@ TEST(HeapEstimate, WithoutPause_NothingIsStoppedAndItSaysSo) {
 }
 
 TEST(HeapChurn, ReadWhileAllThreadsAllocate_IsSoundAndHonest) {
-  Child child({HEAP_TARGET, "restless", "5"});
+  Child child({heap_target(), "restless", "5"});
   ASSERT_EQ(child.read_line(), "restless");
   const auto process = Process::open(child.pid());
   const auto memory = ProcessMemory::open(*process);
@@ -195,7 +217,7 @@ TEST(HeapChurn, ReadWhileAllThreadsAllocate_IsSoundAndHonest) {
 
 TEST(HeapExit, TargetEndsWhileBeingRead_IsANormalOutcome) {
   for (int i = 0; i < 20; ++i) {
-    Child child({HEAP_TARGET, "restless", "6"});
+    Child child({heap_target(), "restless", "6"});
     ASSERT_EQ(child.read_line(), "restless");
     const auto process = Process::open(child.pid());
     const auto memory = ProcessMemory::open(*process);
@@ -220,7 +242,7 @@ TEST(HeapExit, TargetEndsWhileBeingRead_IsANormalOutcome) {
 }
 
 TEST(HeapSpeed, AGigabyte_StaysWithinItsBudgets) {
-  Child child({HEAP_TARGET, "gigabyte", "7"});
+  Child child({heap_target(), "gigabyte", "7"});
   const auto said = parse(child.read_line());
   const auto process = Process::open(child.pid());
   const auto memory = ProcessMemory::open(*process);

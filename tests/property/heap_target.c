@@ -5,6 +5,7 @@
 // malloc_trim(0), anything else ends it. Its own books are mapped, not allocated, and nothing is
 // printed through stdio, so that the heap holds what the workload put there.
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -230,11 +231,28 @@ static size_t live_usable(size_t* count) {
   return sum;
 }
 
+// Before 2.33 there is mallinfo alone, whose fields end at 2 GB.
+static struct mallinfo2 read_info(void) {
+  struct mallinfo2 (*wide)(void) = NULL;
+  struct mallinfo (*narrow)(void) = NULL;
+  *(void**)&wide = dlsym(RTLD_DEFAULT, "mallinfo2");
+  if (wide != NULL) return wide();
+  *(void**)&narrow = dlsym(RTLD_DEFAULT, "mallinfo");
+  const struct mallinfo info = narrow();
+  struct mallinfo2 result = {0};
+  result.arena = (unsigned)info.arena;
+  result.uordblks = (unsigned)info.uordblks;
+  result.fordblks = (unsigned)info.fordblks;
+  result.hblkhd = (unsigned)info.hblkhd;
+  result.hblks = (unsigned)info.hblks;
+  return result;
+}
+
 static void report(void) {
   static char line[256];
   size_t count = 0;
+  const struct mallinfo2 info = read_info();
   const size_t live = live_usable(&count);
-  const struct mallinfo2 info = mallinfo2();
   const int length = snprintf(line, sizeof line, "%zu %zu %zu %zu %zu %zu %zu\n", info.arena,
                               info.uordblks, info.fordblks, info.hblkhd, info.hblks, live, count);
   if (write(1, line, (size_t)length) != length) abort();

@@ -156,19 +156,42 @@ class StackFinder {
     return head;
   }
 
-  /// The heads of used, user and cached stacks are neighbours (in _rtld_global from 2.34 on, in
-  /// libpthread before); which is where does not matter, as the descriptors say what they are.
+  /// The heads of used, user and cached stacks stand near each other: in _rtld_global from 2.34 on,
+  /// before in libpthread's data and bss. Which is which does not matter, as the descriptors say what
+  /// they are.
   void follow_lists(Address seed) {
     const auto head = follow(seed + kListOffset);
     if (!head) return;
-    constexpr std::int64_t kNeighbourhood = 512;
-    for (std::int64_t offset = -kNeighbourhood; offset <= kNeighbourhood; offset += 8) {
-      const Address candidate = *head + static_cast<Address>(offset);
-      const auto next = memory_.read_value<Address>(candidate);
-      if (offset == 0 || !next || *next == candidate || *next < kListOffset) continue;
-      const auto back = memory_.read_value<Address>(*next + sizeof(Address));
-      if (back && *back == candidate && descriptor_at(*next - kListOffset)) follow(*next);
+    const Range around = data_around(*head);
+    std::vector<Address> words(around.size() / sizeof(Address));
+    words.resize(memory_.read(around.begin, std::as_writable_bytes(std::span(words))) /
+                 sizeof(Address));
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const Address candidate = around.begin + i * sizeof(Address);
+      if (candidate != *head && is_list_head(candidate, words[i])) follow(words[i]);
     }
+  }
+
+  /// Writable memory next to `address`, the bss that follows a library's data included.
+  [[nodiscard]] Range data_around(Address address) const {
+    constexpr Bytes kNeighbourhood = 32 << 10;
+    const auto is_data = [&](Address at) {
+      const auto* mapping = mapping_of(at);
+      return mapping != nullptr && mapping->readable && mapping->writable;
+    };
+    const Address page = address / kPageBytes * kPageBytes;
+    Range range{page, page + kPageBytes};
+    while (page - range.begin < kNeighbourhood && is_data(range.begin - 1)) range.begin -= kPageBytes;
+    while (range.end - page < kNeighbourhood && is_data(range.end)) range.end += kPageBytes;
+    return range;
+  }
+
+  /// Whether a list of descriptors whose first node is `next` hangs at `candidate`.
+  [[nodiscard]] bool is_list_head(Address candidate, Address next) const {
+    if (next == candidate || next % 8 != 0 || next < kListOffset || mapping_of(next) == nullptr)
+      return false;
+    const auto back = memory_.read_value<Address>(next + sizeof(Address));
+    return back && *back == candidate && descriptor_at(next - kListOffset);
   }
 
   /// {stackblock, stackblock_size} at `offset` of the descriptor, if they can be a stack around it.
