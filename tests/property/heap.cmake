@@ -7,6 +7,16 @@ target_link_libraries(heap_target PRIVATE offheap_warnings Threads::Threads)
 # The compiler must not see through malloc and free.
 target_compile_options(heap_target PRIVATE -fno-builtin $<$<C_COMPILER_ID:GNU>:-Wno-use-after-free>)
 
+add_executable(stacks_target ${heap_property_folder}/stacks_target.c)
+target_link_libraries(stacks_target PRIVATE offheap_warnings Threads::Threads)
+
+add_executable(stacks_property_test ${heap_property_folder}/stacks_property_test.cc)
+target_include_directories(stacks_property_test PRIVATE ${heap_property_folder}/..)
+target_compile_definitions(stacks_property_test PRIVATE STACKS_TARGET="$<TARGET_FILE:stacks_target>")
+target_link_libraries(stacks_property_test PRIVATE offheap_procfs GTest::gtest_main)
+add_dependencies(stacks_property_test stacks_target)
+gtest_discover_tests(stacks_property_test DISCOVERY_TIMEOUT 60 PROPERTIES LABELS property)
+
 add_executable(heap_property_test ${heap_property_folder}/heap_property_test.cc)
 target_include_directories(heap_property_test PRIVATE ${heap_property_folder}/..)
 target_compile_definitions(heap_property_test PRIVATE HEAP_TARGET="$<TARGET_FILE:heap_target>")

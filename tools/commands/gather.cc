@@ -165,8 +165,10 @@ class Gatherer {
     if (look.snapshot) {
       for (const RecordedThread& thread : look.snapshot->threads) recorded[thread.tid] = &thread;
     }
+    std::map<std::uint32_t, Bytes> stack_rss;
+    for (const ThreadStack& stack : look.stacks) stack_rss[stack.tid] = stack.rss_bytes;
     for (const ThreadName& thread : look.threads) {
-      ThreadLine line{thread.tid, thread.name, {}, {}, 0};
+      ThreadLine line{thread.tid, thread.name, {}, {}, stack_rss[thread.tid]};
       const auto inner = look.inner_tids.find(thread.tid);
       const std::uint32_t recorded_tid = inner == look.inner_tids.end() ? thread.tid : inner->second;
       if (const auto found = recorded.find(recorded_tid); found != recorded.end()) {

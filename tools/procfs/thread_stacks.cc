@@ -52,7 +52,7 @@ class StackFinder {
     std::vector<ThreadStack> stacks;
     for (const auto& [address, tid] : found_) {
       auto range = tid == main_tid() ? main_stack() : bounds_at(address, bounds_offset);
-      if (range) stacks.push_back({tid, *range, address});
+      if (range) stacks.push_back({tid, *range, address, 0});
     }
     std::sort(stacks.begin(), stacks.end(),
               [](const auto& a, const auto& b) { return a.range.begin < b.range.begin; });
@@ -238,7 +238,14 @@ void add_main_stack(std::vector<ThreadStack>& stacks, std::span<const Mapping> m
   const auto is_main = [pid](const ThreadStack& stack) { return stack.tid == pid; };
   if (std::any_of(stacks.begin(), stacks.end(), is_main)) return;
   for (const auto& mapping : mappings)
-    if (mapping.path == "[stack]") stacks.push_back({pid, mapping.range, 0});
+    if (mapping.path == "[stack]") stacks.push_back({pid, mapping.range, 0, 0});
+}
+
+void measure(std::vector<ThreadStack>& stacks, const MemoryReader& memory) {
+  for (auto& stack : stacks) {
+    const auto pages = memory.resident_pages(stack.range);
+    stack.rss_bytes = static_cast<Bytes>(std::count(pages.begin(), pages.end(), true)) * kPageBytes;
+  }
 }
 
 }  // namespace
@@ -250,6 +257,7 @@ Result<std::vector<ThreadStack>> find_thread_stacks(const Process& process, cons
   auto stacks =
       StackFinder(process, memory, mappings, {threads->begin(), threads->end()}, may_stop).find();
   add_main_stack(stacks, mappings, static_cast<std::uint32_t>(process.pid()));
+  measure(stacks, memory);
   return stacks;
 }
 

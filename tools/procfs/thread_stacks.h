@@ -21,6 +21,7 @@ struct ThreadStack {
   std::uint32_t tid = 0;       ///< 0 = a dead thread's stack that glibc keeps
   Range range;                 ///< guard and thread descriptor included
   Address thread_pointer = 0;  ///< its struct pthread; static TLS lies below. 0 = not known
+  Bytes rss_bytes = 0;         ///< resident pages of `range`
 };
 
 /// Stacks in address order. Threads whose stack cannot be found (not glibc, a user's own stack that has
