@@ -14,7 +14,8 @@ set -euo pipefail
 readonly command=${1:?start, base or stop}
 mkdir -p "${2:?a directory for the files of the daemon}"
 directory=$(cd "$2" && pwd)
-readonly directory
+here=$(cd "$(dirname "$0")" && pwd)
+readonly directory here
 readonly image=offheap-base:bookworm
 readonly pid_file=$directory/dockerd.pid
 readonly host_file=$directory/host
@@ -70,24 +71,17 @@ start() {
 $(tail -n 3 "$directory"/dockerd-vfs.log)"
 }
 
-# The mirror of this machine's own apt sources, one-line or deb822.
-mirror() {
-  local found
-  found=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-    grep -v -e security -e 'file:' | head -1)
-  [ -n "$found" ] || impossible "this machine's apt has no sources, so no base image can be made"
-  echo "$found"
-}
-
 base() {
   if docker image inspect "$image" >/dev/null 2>&1; then return; fi
   local archive=$directory/base-bookworm.tar
   if [ ! -s "$archive" ]; then
     [ "$(id -u)" = 0 ] || impossible "making a base image takes root"
     command -v debootstrap >/dev/null || impossible "debootstrap is not installed"
+    local mirror
+    mirror=$("$here/mirror.sh") || exit 77
     echo "making a Debian base image by debootstrap (about a minute, once)" >&2
     rm -rf "$directory/root"
-    debootstrap --variant=minbase --include=openjdk-17-jre-headless bookworm "$directory/root" "$(mirror)" \
+    debootstrap --variant=minbase --include=openjdk-17-jre-headless bookworm "$directory/root" "$mirror" \
       >"$directory/debootstrap.log" 2>&1 || impossible "debootstrap failed: $(tail -n 3 "$directory/debootstrap.log")"
     tar -C "$directory/root" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists -cf "$archive.part" .
     mv "$archive.part" "$archive"
