@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "procfs/mapping.h"
 #include "procfs/memory_reader.h"
 #include "procfs/process.h"
 
@@ -25,6 +26,7 @@ namespace offheap {
 
 struct RemoteCallOptions {
   std::uint64_t deadline_ns = 30'000'000'000;  ///< for each call
+  bool loads_libraries = false;                ///< the call needs the system calls of dlopen too
 };
 
 class RemoteCaller {
