@@ -102,7 +102,11 @@ bool try_count_out_familiar(void* block) {
 ThreadSlot* slot_or_null() {
   reopen_after_fork();
   ThreadSlot* slot = thread_state.slot;
-  return SHIM_LIKELY(slot != &sentinel_slot) ? slot : acquire_slot();
+  if (SHIM_UNLIKELY(slot == &sentinel_slot)) return acquire_slot();
+  if constexpr (kAttachBuild) {
+    if (is_stale(slot)) renew_slot(slot);
+  }
+  return slot;
 }
 
 }  // namespace
@@ -148,6 +152,9 @@ template <typename Policy>
 void* countdown_slow(void* block, size_t requested, uint64_t bytes) {
   ThreadSlot* slot = thread_state.slot;
   if (slot == &sentinel_slot) return count_in_slow<Policy>(block, requested, bytes);
+  if constexpr (kAttachBuild) {
+    if (is_stale(slot)) return count_in_slow<Policy>(block, requested, bytes);
+  }
   countdown_ran_out(slot, {block, requested, active_backend.usable_size(block), bytes});
   return block;
 }

@@ -19,8 +19,15 @@
 #include "libshim/unwind/modules.h"
 #include "libshim/unwind/unwinder.h"
 
+#ifndef MREMAP_DONTUNMAP  // Linux 5.7; the headers have it since glibc 2.32
+#define MREMAP_DONTUNMAP 4
+#endif
+
 namespace shim {
 namespace {
+
+/// Where the real ones are: after us, or, as the attach build exports none of them, where anyone looks.
+void* const kRealScope = kAttachBuild ? RTLD_DEFAULT : RTLD_NEXT;
 
 int (*next_dlclose)(void*) = nullptr;
 void* (*next_sbrk)(intptr_t) = nullptr;
@@ -65,10 +72,10 @@ void record_brk(int64_t growth_bytes) {
 }  // namespace
 
 void resolve_interposed() {
-  next_dlclose = reinterpret_cast<int (*)(void*)>(dlsym(RTLD_NEXT, "dlclose"));
-  next_sbrk = reinterpret_cast<void* (*)(intptr_t)>(dlsym(RTLD_NEXT, "sbrk"));
-  next_brk = reinterpret_cast<int (*)(void*)>(dlsym(RTLD_NEXT, "brk"));
-  next_fork = reinterpret_cast<pid_t (*)()>(dlsym(RTLD_NEXT, "_Fork"));
+  next_dlclose = reinterpret_cast<int (*)(void*)>(dlsym(kRealScope, "dlclose"));
+  next_sbrk = reinterpret_cast<void* (*)(intptr_t)>(dlsym(kRealScope, "sbrk"));
+  next_brk = reinterpret_cast<int (*)(void*)>(dlsym(kRealScope, "brk"));
+  next_fork = reinterpret_cast<pid_t (*)()>(dlsym(kRealScope, "_Fork"));
 }
 
 /// An allocator that comes after the shim may call sbrk in its constructor, before any malloc.

@@ -21,6 +21,14 @@ namespace shim {
 using recording::ArenaCell;
 using recording::Recording;
 
+/// Whether this is the library that is brought into running processes (attach/README.md). There a
+/// recording can end and another begin while threads hold slots of the first.
+#ifdef SHIM_ATTACH
+inline constexpr bool kAttachBuild = true;
+#else
+inline constexpr bool kAttachBuild = false;
+#endif
+
 /// The process's recording; null while there is none (dormant, or before bootstrap). The address never
 /// changes, not even in a forked child.
 extern Recording* the_recording;
@@ -39,6 +47,17 @@ bool replace_recording(Recording* recording);
 /// The calling thread's slot; takes one at the first call. Null when the table is full or the thread is
 /// past its last destructor: then count with count_shared().
 ThreadSlot* acquire_slot();
+
+/// Lets `slot`, which the calling thread has claimed and which is empty, begin to count.
+void begin_slot(ThreadSlot* slot);
+
+/// Slots of an earlier recording of the attach build, in attach/renewal.cc. A slot is stale from the
+/// start of a new recording until its thread comes by: it renews it, gives it up at its end, or is gone
+/// in a forked child.
+bool is_stale(const ThreadSlot* slot);
+void renew_slot(ThreadSlot* slot);
+bool give_up_stale(const ThreadSlot* slot);
+void forget_stale();
 
 /// Adds to the counts of threads without a slot. `arena` is an Arena index; atomic.
 void count_shared_in(uint32_t arena, uint64_t bytes);

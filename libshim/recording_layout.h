@@ -63,6 +63,23 @@ enum HeaderFlag : uint32_t {
   kFlagArenasUnknown = 1u << 4,  ///< HEAP_MAX_SIZE could not be verified: arena cells are off
   kFlagFileBacked = 1u << 5,     ///< a file of OFFHEAP_RECORD, not a memfd
   kFlagDlcloseSeen = 1u << 6,    ///< a module was unloaded: its names are in the module table only
+  kFlagAttached = 1u << 7,       ///< history starts at an attach: blocks older than that are freed too
+};
+
+/// What the attach build's entry functions return: the only thing that an agent can say to who loads
+/// it.
+enum class AttachResult : int32_t {
+  kDone = 0,
+  kAlreadyAttached = 1,
+  kPreloaded = 2,       ///< libshim.so is preloaded: everything is recorded already
+  kNoAllocator = 3,     ///< the program has no malloc that can be told from its own code
+  kLinkedIn = 4,        ///< the allocator is part of the executable, whose calls pass no slot
+  kNoUsableSize = 5,    ///< the allocator has no malloc_usable_size
+  kNoRecording = 6,     ///< no memory for a recording
+  kNothingToPatch = 7,  ///< no slot could be changed: /proc is not mounted, or mprotect is refused
+  kNoThread = 8,        ///< the watching thread could not be started
+  kNotAttached = 9,     ///< a detach of what is not attached
+  kBadOptions = 10,
 };
 
 /// What was lost, and why; each a count that any thread adds to. Never silent: the reader shows them.

@@ -72,6 +72,9 @@ void on_thread_exit(void* slot) {
   thread_state.leaving = true;
   thread_state.slot = &sentinel_slot;
   if (own == &sentinel_slot) return;
+  if constexpr (kAttachBuild) {
+    if (give_up_stale(own)) return;
+  }
   publish_jemalloc_bytes(own);
   fold(own);
 }
@@ -92,8 +95,11 @@ void raise_high_water(uint32_t count) {
 ThreadSlot* claim_free_slot(uint32_t tid) {
   for (uint32_t i = 0; i < kThreadCapacity; ++i) {
     ThreadSlot* slot = &the_recording->threads[i];
-    if (__atomic_load_n(&slot->tid, __ATOMIC_RELAXED) != 0 || !claim(slot, 0, tid)) continue;
-    raise_high_water(i + 1);
+    if (__atomic_load_n(&slot->tid, __ATOMIC_RELAXED) != 0) continue;
+    if constexpr (kAttachBuild) {
+      if (is_stale(slot)) continue;
+    }
+    if (!claim(slot, 0, tid)) continue;
     return slot;
   }
   return nullptr;
@@ -114,15 +120,6 @@ ThreadSlot* claim_abandoned_slot(uint32_t tid) {
   return nullptr;
 }
 
-void begin_slot(ThreadSlot* slot) {
-  ++slot->generation;
-  slot->own_segment = slot->own_segment_free = 1;
-  slot->sample_mean_bytes = sample_mean_bytes();
-  slot->countdown = slot->allocated_base = next_countdown(slot->sample_mean_bytes);
-  raw_syscall(SYS_prctl, PR_GET_NAME, reinterpret_cast<long>(slot->name));
-  publish_jemalloc_bytes(slot);
-}
-
 uint32_t* map_canary() {
   long page =
       raw_syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -133,8 +130,19 @@ uint32_t* map_canary() {
 
 }  // namespace
 
+void begin_slot(ThreadSlot* slot) {
+  ++slot->generation;
+  slot->own_segment = slot->own_segment_free = 1;
+  slot->sample_mean_bytes = sample_mean_bytes();
+  slot->countdown = slot->allocated_base = next_countdown(slot->sample_mean_bytes);
+  raw_syscall(SYS_prctl, PR_GET_NAME, reinterpret_cast<long>(slot->name));
+  publish_jemalloc_bytes(slot);
+  raise_high_water(static_cast<uint32_t>(slot - the_recording->threads) + 1);
+}
+
 void leave_parents_recording() {
   if (!the_recording) return;
+  if constexpr (kAttachBuild) forget_stale();
   // The parent's counters are shared memory: get off them at once. Nothing more happens until this
   // child's first slow path; most children exec before.
   raw_syscall(SYS_mmap, reinterpret_cast<long>(the_recording), sizeof(Recording),
@@ -210,7 +218,6 @@ bool reopen_after_fork() {
   slot->allocated_count = counted.allocated_count;
   slot->freed_count = counted.freed_count;
   slot->tid = static_cast<uint32_t>(raw_syscall(SYS_gettid));
-  raise_high_water(static_cast<uint32_t>(slot - recording->threads) + 1);
   begin_slot(slot);
   slot->allocated_base += counted.allocated_base - counted.countdown;
   return true;
