@@ -184,6 +184,7 @@ Result<int> run_command_line(int argument_count, char** arguments) {
   add_run(commands, asked);
   add_documents(commands, asked);
   add_doctor(commands, asked);
+  add_trim(commands);
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& problem) {

@@ -35,6 +35,9 @@ class Commands {
   std::map<std::string, Action> actions_;
 };
 
+/// The commands that have a file of their own, commands/<name>_command.cc.
+void add_trim(Commands& commands);
+
 /// Whether standard output takes colours: a terminal, and NO_COLOR is not set.
 bool colours_wanted();
 
