@@ -27,3 +27,23 @@ if(OFFHEAP_SANITIZE)
   set(heap_property_filter TEST_FILTER -HeapSpeed.*)
 endif()
 gtest_discover_tests(heap_property_test DISCOVERY_TIMEOUT 60 ${heap_property_filter} PROPERTIES LABELS property)
+
+# The same over other heaps: glibc in the program itself, transparent huge pages, pages of the hugetlb pool.
+add_executable(heap_target_static ${heap_property_folder}/heap_target.c)
+target_compile_definitions(heap_target_static PRIVATE HEAP_TARGET_STATIC)
+target_compile_options(heap_target_static PRIVATE -fno-builtin $<$<C_COMPILER_ID:GNU>:-Wno-use-after-free>)
+target_link_options(heap_target_static PRIVATE -static -no-pie)
+target_link_libraries(heap_target_static PRIVATE offheap_warnings Threads::Threads)
+set(heap_workloads --gtest_filter=*HeapWorkload*:HeapThreads*)
+add_test(NAME heap.static COMMAND heap_property_test ${heap_workloads})
+add_test(NAME heap.transparent_huge_pages COMMAND heap_property_test ${heap_workloads})
+add_test(NAME heap.hugetlb_pages COMMAND ${heap_property_folder}/with_huge_pages.sh 200
+  $<TARGET_FILE:heap_property_test> --gtest_filter=*/main_only:*/small:*/mmapped:*/mixed:*/aligned)
+set(heap_tests heap.static heap.transparent_huge_pages heap.hugetlb_pages)
+set_tests_properties(${heap_tests} PROPERTIES LABELS property TIMEOUT 120 SKIP_RETURN_CODE 77)
+set_tests_properties(heap.static PROPERTIES
+  ENVIRONMENT "HEAP_SEEDS=2;HEAP_TARGET=$<TARGET_FILE:heap_target_static>")
+set_tests_properties(heap.transparent_huge_pages PROPERTIES
+  ENVIRONMENT "HEAP_SEEDS=2;GLIBC_TUNABLES=glibc.malloc.hugetlb=1")
+set_tests_properties(heap.hugetlb_pages PROPERTIES
+  ENVIRONMENT "HEAP_SEEDS=2;GLIBC_TUNABLES=glibc.malloc.hugetlb=2")

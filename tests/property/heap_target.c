@@ -231,6 +231,9 @@ static size_t live_usable(size_t* count) {
   return sum;
 }
 
+#ifdef HEAP_TARGET_STATIC
+static struct mallinfo2 read_info(void) { return mallinfo2(); }
+#else
 // Before 2.33 there is mallinfo alone, whose fields end at 2 GB.
 static struct mallinfo2 read_info(void) {
   struct mallinfo2 (*wide)(void) = NULL;
@@ -247,6 +250,7 @@ static struct mallinfo2 read_info(void) {
   result.hblks = (unsigned)info.hblks;
   return result;
 }
+#endif
 
 static void report(void) {
   static char line[256];

@@ -26,12 +26,16 @@ TEST(Trim, FreeRun_GivesWholePagesBehindItsFields) {
 }
 
 TEST(Trim, Top_KeepsAMinimalChunk) {
-  const auto trimmed = [](Address begin, Address end) { return trimmed_off_top({begin, end}).size(); };
+  const auto trimmed = [](Address begin, Address end, Bytes unit = kPageBytes) {
+    return trimmed_off_top({begin, end}, unit).size();
+  };
   EXPECT_EQ(trimmed(0x1000, 0x1020), 0U);
   EXPECT_EQ(trimmed(0x1000, 0x2020), 0U);
   EXPECT_EQ(trimmed(0x1000, 0x2030), 0x1000U);
   EXPECT_EQ(trimmed(0x1fe0, 0x4000), 0x1000U);
   EXPECT_EQ(trimmed(0x1fd0, 0x4000), 0x2000U);
+  EXPECT_EQ(trimmed(0x1000, 0x201000, 0x200000), 0U) << "less than a huge page";
+  EXPECT_EQ(trimmed(0x1000, 0x500000, 0x200000), 0x400000U);
 }
 
 constexpr Address kTcache = 0x10010;

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <map>
 
+#include "base/format.h"
 #include "glibc_heap/glibc_heap.h"
 #include "recording/reader.h"
 
@@ -85,6 +86,11 @@ std::optional<Error> read_heap(const Process& process, const MemoryReader& memor
         fmt::format("the heap was not read: {} ({})", heap.error().what, heap.error().remedy));
   } else if (heap->found) {
     look.heap = std::move(*heap);
+    if (look.heap->hugetlb_bytes != 0)
+      look.notes.push_back(
+          fmt::format("{} of the heap lie in pages of the hugetlb pool, which neither RSS nor the "
+                      "container's charge counts",
+                      format_bytes(look.heap->hugetlb_bytes)));
   }
   return {};
 }

@@ -75,6 +75,8 @@ class Analyser {
   void analyse_segment(const HeapSegment& segment) {
     ChunkWalk walk(capture_.image, segment, capture_.top());
     walked_bytes_ += segment.pages.size();
+    lowers_rss_ = !segment.hugetlb;
+    if (segment.hugetlb) analysis_.report.hugetlb_bytes += capture_.image.resident_bytes(segment.pages);
     run_ = {segment.first_chunk, segment.first_chunk};
     for (Chunk chunk; walk.next(chunk);) add(chunk);
     close_run();
@@ -140,7 +142,7 @@ class Analyser {
   void close_run() {
     if (run_.size() == 0) return;
     const Bytes resident_bytes = capture_.image.resident_bytes(owned_bytes(run_));
-    const Bytes trimmed = capture_.image.resident_bytes(trimmed_by_madvise(run_));
+    const Bytes trimmed = lowers_rss_ ? capture_.image.resident_bytes(trimmed_by_madvise(run_)) : 0;
     resident().trimmable_bytes += trimmed;
     resident().pinned_bytes += resident_bytes - trimmed;
     pinning_.add_free_run(run_, resident_bytes);
@@ -154,7 +156,7 @@ class Analyser {
     run_ = {top.end, top.end};
     const Bytes resident_bytes = capture_.image.resident_bytes({top.begin + kSizeOffset, top.end});
     if (capture_.is_main && capture_.top_at_break) {
-      const Bytes trimmed = capture_.image.resident_bytes(trimmed_off_top(top));
+      const Bytes trimmed = capture_.image.resident_bytes(trimmed_off_top(top, capture_.top_unit));
       resident().trimmable_bytes += trimmed;
       resident().pinned_bytes += resident_bytes - trimmed;
     } else {
@@ -194,6 +196,7 @@ class Analyser {
   ArenaAnalysis analysis_;
   PinningSearch pinning_;
   Range run_;
+  bool lowers_rss_ = true;  ///< what malloc_trim gives back of the segment being walked leaves the RSS
   Bytes walked_bytes_ = 0;
   Bytes linear_free_bytes_ = 0;
   Bytes linear_fast_bytes_ = 0;

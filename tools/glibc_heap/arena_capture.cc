@@ -12,12 +12,6 @@ namespace {
 
 constexpr std::size_t kMostSegments = 1 << 16;
 
-/// heap_info of malloc/arena.c: ar_ptr, prev, size, ... the same in all generations.
-struct HeapInfo {
-  Address arena, previous;
-  Bytes size;
-};
-
 /// Heap segments from the one that holds the top back to the first, which holds the malloc_state.
 std::vector<HeapSegment> secondary_segments(const MemoryReader& memory, const MallocLocation& location,
                                             Address arena, Address top, bool& complete) {
@@ -36,7 +30,8 @@ std::vector<HeapSegment> secondary_segments(const MemoryReader& memory, const Ma
     const bool holds_state = arena == heap + location.heap_info_bytes;
     const Address after =
         holds_state ? arena + location.layout.state_bytes : heap + location.heap_info_bytes;
-    segments.push_back({{heap, heap + info->size}, align_up(after, kChunkAlign), heap + info->size});
+    const Address end = heap + info->size;
+    segments.push_back({{heap, end}, align_up(after, kChunkAlign), end, false});
     heap = info->previous;
   }
   complete = complete && heap == 0;
@@ -92,12 +87,15 @@ void capture_arena(const MemoryReader& memory, const MallocLocation& location, A
   out.is_main = arena == location.arenas.front();
   out.layout = location.layout;
   out.tcache_count = location.tcache_count;
+  out.top_unit = location.top_unit;
   out.state.resize(location.layout.state_bytes);
   out.state.resize(memory.read(arena, out.state));
   out.segments = segments_of(memory, location, arena, mappings, out.top(), out.complete);
-  for (const auto& segment : out.segments)
+  for (auto& segment : out.segments) {
+    segment.hugetlb = lies_in_hugetlb(mappings, segment.pages.begin);
     out.complete =
         out.image.add_segment(segment.pages, memory.resident_pages(segment.pages)) && out.complete;
+  }
   out.image.copy(memory);
   for (const auto address : tcaches)
     if (const auto tcache = read_tcache(memory, address, location.tcache_count))

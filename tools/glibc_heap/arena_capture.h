@@ -21,8 +21,9 @@ struct ArenaCapture {
 
   Address address = 0;
   bool is_main = false;
-  Bytes tcache_count = 0;     ///< MallocLocation::tcache_count
-  bool top_at_break = false;  ///< main arena: nothing stands between its top and the program break
+  Bytes tcache_count = 0;       ///< MallocLocation::tcache_count
+  Bytes top_unit = kPageBytes;  ///< MallocLocation::top_unit
+  bool top_at_break = false;    ///< main arena: nothing stands between its top and the program break
   MallocLayout layout;
   std::vector<std::byte> state;       ///< the malloc_state
   std::vector<HeapSegment> segments;  ///< in address order

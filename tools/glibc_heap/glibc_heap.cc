@@ -24,12 +24,44 @@ constexpr int kMostRetries = 3;
 constexpr auto kRetryAfter = std::chrono::milliseconds(1);
 constexpr std::size_t kMostForeignWords = 200'000;  // of other arenas, read one by one
 
+/// Whether `next` is `mapping` continued: the kernel keeps neighbours apart that differ in advice
+/// alone, as huge pages make them.
+bool continues(const Mapping& mapping, const Mapping& next) {
+  return mapping.range.end == next.range.begin && mapping.readable == next.readable &&
+         mapping.writable == next.writable && mapping.executable == next.executable &&
+         !mapping.shared && !next.shared && mapping.inode == 0 && next.inode == 0 &&
+         mapping.path == next.path;
+}
+
+/// Memory of the hugetlb pool is a nameless file's, of which smaps' Rss says 0: for malloc it is
+/// anonymous memory like any other.
+Mapping as_anonymous(Mapping mapping) {
+  if (!is_hugetlb(mapping)) return mapping;
+  mapping.inode = 0;
+  mapping.rss_bytes = mapping.range.size();
+  return mapping;
+}
+
+std::vector<Mapping> merge_neighbours(std::span<const Mapping> mappings) {
+  std::vector<Mapping> merged;
+  for (const auto& each : mappings) {
+    const auto mapping = as_anonymous(each);
+    if (merged.empty() || !continues(merged.back(), mapping)) {
+      merged.push_back(mapping);
+      continue;
+    }
+    merged.back().range.end = mapping.range.end;
+    merged.back().rss_bytes += mapping.rss_bytes;
+  }
+  return merged;
+}
+
 class HeapReading {
  public:
   /// `process` is null for an image.
   HeapReading(const Process* process, const MemoryReader& memory, std::span<const Mapping> mappings,
               const HeapReadOptions& options)
-      : process_(process), memory_(memory), mappings_(mappings), options_(options) {}
+      : process_(process), memory_(memory), mappings_(merge_neighbours(mappings)), options_(options) {}
 
   std::optional<Error> run() {
     const auto location = locate_malloc(memory_, mappings_);
@@ -126,6 +158,7 @@ class HeapReading {
 
   void add(std::size_t index, ArenaAnalysis& analysis) {
     auto& report = analysis.report;
+    report_.hugetlb_bytes += report.hugetlb_bytes;
     report.index = static_cast<std::uint32_t>(index);
     for (const auto& [tid, arena] : threads_.arena_of)
       if (arena == report.address) report.threads.push_back(tid);
@@ -143,6 +176,7 @@ class HeapReading {
     for (const auto& chunk : report_.mmapped) {
       report_.mmapped_bytes += chunk.range.size();
       report_.mmapped_rss_bytes += chunk.rss_bytes;
+      if (lies_in_hugetlb(mappings_, chunk.range.begin)) report_.hugetlb_bytes += chunk.rss_bytes;
       live_.add(chunk.range.size(), chunk.range.size() - 2 * kHeaderBytes);
     }
     if (location_.mmapped_mem == 0) return;
@@ -177,7 +211,7 @@ class HeapReading {
 
   const Process* process_;
   const MemoryReader& memory_;
-  std::span<const Mapping> mappings_;
+  std::vector<Mapping> mappings_;  ///< of them only what merge_neighbours() sums is true
   HeapReadOptions options_;
   PageBuffer buffer_;
   MallocLocation location_;

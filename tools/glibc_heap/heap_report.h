@@ -64,7 +64,8 @@ struct ArenaReport {
   std::vector<std::uint32_t> threads;  ///< tids whose own arena this is, ascending
   std::vector<Range> segments;  ///< whole pages; [heap], or the accessible part of each heap segment
   Bytes walked_bytes = 0;       ///< sum of segments; below system_bytes when a piece was not found
-  Bytes foreign_bytes = 0;      ///< of metadata: not malloc's, but somebody else's sbrk amid its chunks
+  Bytes hugetlb_bytes = 0;  ///< of rss_bytes: in the hugetlb pool, which the kernel's RSS leaves out
+  Bytes foreign_bytes = 0;  ///< of metadata: not malloc's, but somebody else's sbrk amid its chunks
   std::vector<PinningBlock> pinning;  ///< the few that hold the most, largest first
   bool consistent = true;             ///< bins and the linear walk agreed
 };
@@ -88,6 +89,7 @@ struct HeapReport {
   std::vector<MmappedChunk> mmapped;
   Bytes mmapped_bytes = 0;  ///< sum of mmapped[].range sizes
   Bytes mmapped_rss_bytes = 0;
+  Bytes hugetlb_bytes = 0;  ///< of all: resident in the hugetlb pool, which the kernel's RSS leaves out
   /// Live blocks by chunk size: exact totals that correct sampled estimates. Key: chunk bytes for
   /// chunks below 64 KiB; larger ones are summed under the next power of two of their size.
   struct ClassTotal {

@@ -6,7 +6,9 @@
 #include "glibc_heap/locate.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
+
+#include "glibc_heap/main_pieces.h"
 
 namespace offheap {
 namespace {
@@ -106,9 +108,21 @@ std::optional<MallocLayout> layout_of(const MemoryReader& memory, Address arena,
 bool may_be_sbrk_base(std::span<const Mapping> mappings, Address address) {
   const auto holds = [address](const Mapping& mapping) {
     return mapping.range.contains(address) && is_private_data(mapping) &&
-           (mapping.path.empty() || mapping.path.front() == '[');
+           (mapping.path.empty() || mapping.path.front() == '[' || is_hugetlb(mapping));
   };
   return address != 0 && std::any_of(mappings.begin(), mappings.end(), holds);
+}
+
+/// What systrim() cuts in: thp_pagesize where malloc uses transparent huge pages (2.35 and later). It
+/// stands 40 bytes before mmapped_mem, hp_pagesize behind it; in the generations before, these places
+/// hold mmap_threshold and arena_test, which is small and never 0.
+Bytes read_top_unit(const Words& words, std::size_t mmapped_mem) {
+  if (mmapped_mem < 5) return kPageBytes;
+  const Bytes unit = words.values[mmapped_mem - 5];
+  const Bytes hp_page = words.values[mmapped_mem - 4];
+  const bool is_thp =
+      hp_page == 0 && std::has_single_bit(unit) && unit > kPageBytes && unit <= (Bytes{1} << 30);
+  return is_thp ? unit : kPageBytes;
 }
 
 /// malloc_par ends in mmapped_mem, max_mmapped_mem, sbrk_base and, from 2.26 on, the tcache's limits.
@@ -122,6 +136,7 @@ void find_malloc_par(const Words& words, std::span<const Mapping> mappings, Mall
     out.sbrk_base = w[2];
     out.mmapped_mem = words.address(i);
     out.tcache_count = w[5];
+    out.top_unit = read_top_unit(words, i);
     return;
   }
   for (const auto& mapping : mappings)
@@ -142,7 +157,9 @@ std::optional<MallocLocation> locate_in(const MemoryReader& memory, std::span<co
     if (arenas.empty()) continue;
     const auto layout = layout_of(memory, arenas.front(), bins - arenas.front());
     if (!layout) continue;
-    MallocLocation location{*layout, std::move(arenas), 0, {}, {}, 0, 0};
+    MallocLocation location;
+    location.layout = *layout;
+    location.arenas = std::move(arenas);
     find_malloc_par(words, mappings, location);
     if (location.arenas.size() > 1) {
       const Address arena = location.arenas[1];
@@ -170,8 +187,10 @@ Range heap_segment_of(const MemoryReader& memory, Address address, Address arena
   for (const Bytes size :
        {Bytes{64} << 20, Bytes{32} << 20, Bytes{16} << 20, Bytes{8} << 20, Bytes{4} << 30}) {
     const Address heap = align_down(address, size);
-    const auto owner = memory.read_value<Address>(heap);
-    if (owner && *owner == arena) return {heap, heap + size};
+    const auto info = memory.read_value<HeapInfo>(heap);
+    // Aligned too far down it may be another heap of the arena, which ends before the address.
+    if (info && info->arena == arena && address - heap < info->size && info->size <= size)
+      return {heap, heap + size};
   }
   return {};
 }

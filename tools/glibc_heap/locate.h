@@ -22,8 +22,9 @@ struct MallocLocation {
   Bytes heap_info_bytes = 0;    ///< sizeof(heap_info): 32 or 48; 0 without a secondary arena
   std::string libc_path;
   std::optional<Address> sbrk_base;
-  Address mmapped_mem = 0;  ///< where malloc_par counts mmapped bytes; 0 = not found
-  Bytes tcache_count = 0;   ///< blocks a tcache bin may hold; 0 = unknown
+  Address mmapped_mem = 0;      ///< where malloc_par counts mmapped bytes; 0 = not found
+  Bytes top_unit = kPageBytes;  ///< malloc_trim takes multiples of it off the main arena's top
+  Bytes tcache_count = 0;       ///< blocks a tcache bin may hold; 0 = unknown
 };
 
 /// Nothing when no main_arena is found: another allocator, musl, or a process that never allocated.

@@ -12,6 +12,7 @@
 namespace offheap {
 namespace {
 
+constexpr Bytes kMostSearchBytes = 256 << 20;       // of mappings that no bin leads to
 constexpr Bytes kMostGrowthBytes = Bytes{1} << 30;  // of the heap since its mapping was read
 
 const Mapping* mapping_of(std::span<const Mapping> mappings, Address address) {
@@ -21,8 +22,10 @@ const Mapping* mapping_of(std::span<const Mapping> mappings, Address address) {
 }
 
 HeapSegment piece(Address begin, Address end) {
-  return {
-      {align_down(begin, kPageBytes), align_up(end, kPageBytes)}, align_up(begin, kChunkAlign), end};
+  return {{align_down(begin, kPageBytes), align_up(end, kPageBytes)},
+          align_up(begin, kChunkAlign),
+          end,
+          false};
 }
 
 class PieceFinder {
@@ -37,11 +40,22 @@ class PieceFinder {
       const bool present = resident[(page - mapping.begin) / kPageBytes];
       const auto end = present ? end_of_piece(page, mapping.end) : std::nullopt;
       if (end) out.push_back(piece(page, *end));
-      page = end ? align_up(*end, kPageBytes) : page + kPageBytes;
+      page = end       ? align_up(*end, kPageBytes)
+             : present ? behind_mmapped_chunk(page, mapping.end)
+                       : page + kPageBytes;
     }
   }
 
  private:
+  /// The next page to look at: the next one, or the one behind a block with a mapping of its own.
+  Address behind_mmapped_chunk(Address page, Address limit) {
+    const auto size_word = word(page + kSizeOffset);
+    const Bytes bytes = chunk_bytes(size_word);
+    const bool is_one = word(page) == 0 && (size_word & kSizeFlags) == kIsMmapped && bytes != 0 &&
+                        bytes % kPageBytes == 0 && bytes <= limit - page;
+    return page + (is_one ? bytes : kPageBytes);
+  }
+
   /// The word at `address` from the last page read; a header's page is resident, its neighbours may not
   /// be.
   std::uint64_t word(Address address) {
@@ -56,20 +70,25 @@ class PieceFinder {
 
   /// The end of the piece whose first chunk is at `first`, if one is there.
   std::optional<Address> end_of_piece(Address first, Address limit) {
-    constexpr std::uint64_t kFencepost = kFencepostBytes | kPreviousInUse;
     if ((word(first + kSizeOffset) & kSizeFlags) != kPreviousInUse) return std::nullopt;
     for (Address chunk = first; chunk + kFencepostBytes <= limit;) {
       if (chunk == top_) return top_end_;
-      const auto size_word = word(chunk + kSizeOffset);
-      if (size_word == kFencepost && chunk != first) {
-        const bool is_end = (chunk + 2 * kFencepostBytes) % kPageBytes == 0 &&
-                            chunk_bytes(word(chunk + kFencepostBytes + kSizeOffset)) == kFencepostBytes;
-        return is_end ? std::optional(chunk + 2 * kFencepostBytes) : std::nullopt;
-      }
-      const Bytes bytes = chunk_bytes(size_word);
+      const Bytes bytes = chunk_bytes(word(chunk + kSizeOffset));
+      if (bytes == kFencepostBytes && chunk != first) return end_of_fenceposts(chunk, limit);
       if (bytes < kMinChunkBytes || bytes % kChunkAlign != 0 || bytes > limit - chunk)
         return std::nullopt;
       chunk += bytes;
+    }
+    return std::nullopt;
+  }
+
+  /// Two fenceposts end a piece; a rest that was too small for a chunk looks like one more before them.
+  std::optional<Address> end_of_fenceposts(Address chunk, Address limit) {
+    std::size_t count = 0;
+    while (count < 3 && chunk + kFencepostBytes <= limit &&
+           chunk_bytes(word(chunk + kSizeOffset)) == kFencepostBytes) {
+      chunk += kFencepostBytes;
+      if (++count >= 2 && chunk % kPageBytes == 0) return chunk;
     }
     return std::nullopt;
   }
@@ -96,6 +115,28 @@ std::set<const Mapping*> mappings_of_bins(const MemoryReader& memory, const Mall
   return found;
 }
 
+Bytes sum_of(std::span<const HeapSegment> pieces) {
+  Bytes bytes = 0;
+  for (const auto& each : pieces) bytes += each.pages.size();
+  return bytes;
+}
+
+/// Pieces of which every chunk is in use hang in no bin: the rest of anonymous memory is searched for
+/// them, as far as that is quickly done.
+void find_full_pieces(std::span<const Mapping> mappings, const std::set<const Mapping*>& searched,
+                      Bytes wanted_bytes, PieceFinder& finder, std::vector<HeapSegment>& pieces) {
+  Bytes budget = kMostSearchBytes;
+  for (const auto& mapping : mappings) {
+    if (sum_of(pieces) >= wanted_bytes) return;
+    const bool may_be = (mapping.path.empty() || is_hugetlb(mapping)) && mapping.inode == 0 &&
+                        mapping.readable && mapping.writable && !mapping.shared &&
+                        !searched.contains(&mapping);
+    if (!may_be || mapping.rss_bytes > budget) continue;
+    budget -= mapping.rss_bytes;
+    finder.find_in(mapping.range, pieces);
+  }
+}
+
 }  // namespace
 
 std::vector<HeapSegment> find_main_pieces(const MemoryReader& memory, const MallocLocation& location,
@@ -116,9 +157,10 @@ std::vector<HeapSegment> find_main_pieces(const MemoryReader& memory, const Mall
   PieceFinder finder(memory, top, top_end);
   const bool is_heap = first->path == "[heap]";
   if (is_heap) pieces.push_back(piece(base, last == first ? top_end : first->range.end));
-  for (const auto* mapping :
-       mappings_of_bins(memory, location, mappings, top, is_heap ? first : nullptr))
-    finder.find_in(mapping->range, pieces);
+  auto searched = mappings_of_bins(memory, location, mappings, top, is_heap ? first : nullptr);
+  for (const auto* mapping : searched) finder.find_in(mapping->range, pieces);
+  if (is_heap) searched.insert(first);
+  if (sum_of(pieces) < system_bytes) find_full_pieces(mappings, searched, system_bytes, finder, pieces);
   std::sort(pieces.begin(), pieces.end(),
             [](const auto& a, const auto& b) { return a.pages.begin < b.pages.begin; });
   return pieces;

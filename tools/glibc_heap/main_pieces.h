@@ -6,6 +6,7 @@
 // top.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -17,11 +18,22 @@ namespace offheap {
 struct HeapSegment {
   Range pages;  ///< whole pages
   Address first_chunk = 0;
-  Address end = 0;  ///< of the last chunk; of the heap segment
+  Address end = 0;       ///< of the last chunk; of the heap segment
+  bool hugetlb = false;  ///< in the hugetlb pool: malloc_trim lowers no RSS there
 };
 
+/// Whether `mapping` is anonymous memory from the hugetlb pool (MAP_HUGETLB).
+inline bool is_hugetlb(const Mapping& mapping) { return mapping.path == "/anon_hugepage"; }
+
+/// Whether `address` lies in such a mapping.
+inline bool lies_in_hugetlb(std::span<const Mapping> mappings, Address address) {
+  return std::any_of(mappings.begin(), mappings.end(), [address](const Mapping& mapping) {
+    return is_hugetlb(mapping) && mapping.range.contains(address);
+  });
+}
+
 /// Pieces in address order; empty when the arena makes no sense. A piece of which no free chunk is left
-/// may be missing: then the pieces' sum is below system_mem.
+/// may be missing in a process with much other memory: then the pieces' sum is below system_mem.
 ///
 /// Source: glibc 2.17-2.43 malloc/malloc.c, sysmalloc() (MMAP_AS_MORECORE_SIZE, fenceposts).
 std::vector<HeapSegment> find_main_pieces(const MemoryReader& memory, const MallocLocation& location,

@@ -24,6 +24,12 @@ struct MallocLayout {
   Bytes state_bytes = 0;  ///< sizeof(malloc_state)
 };
 
+/// heap_info of malloc/arena.c: ar_ptr, prev, size, ... the same in all generations.
+struct HeapInfo {
+  Address arena, previous;
+  Bytes size;
+};
+
 /// Every generation that is known, oldest first.
 inline constexpr std::array<MallocLayout, 4> kMallocLayouts{{
     {104, 88, 8, 2152, 0, 2168, 2184},      // 2.17-2.22
@@ -63,10 +69,11 @@ inline Range trimmed_by_madvise(Range free_run) {
   return {first, first + align_down(free_run.end - first, kPageBytes)};
 }
 
-/// What malloc_trim(0) takes off the main arena's top. Source: systrim() in malloc/malloc.c.
-inline Range trimmed_off_top(Range top) {
+/// What malloc_trim(0) takes off the main arena's top, in multiples of `unit`. Source: systrim() in
+/// malloc/malloc.c.
+inline Range trimmed_off_top(Range top, Bytes unit) {
   if (top.size() <= kMinChunkBytes + 1) return {top.end, top.end};
-  return {top.end - align_down(top.size() - kMinChunkBytes - 1, kPageBytes), top.end};
+  return {top.end - align_down(top.size() - kMinChunkBytes - 1, unit), top.end};
 }
 
 }  // namespace offheap

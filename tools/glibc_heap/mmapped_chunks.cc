@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "glibc_heap/main_pieces.h"
 #include "glibc_heap/malloc_layout.h"
 
 namespace offheap {
@@ -15,7 +16,8 @@ constexpr Bytes kWindowBytes = Bytes{256} << 20;  // residency is asked for in s
 
 bool may_hold_chunks(const Mapping& mapping) {
   return mapping.readable && mapping.writable && !mapping.shared && mapping.inode == 0 &&
-         mapping.rss_bytes != 0 && (mapping.path.empty() || mapping.path.starts_with("[anon:"));
+         mapping.rss_bytes != 0 &&
+         (mapping.path.empty() || mapping.path.starts_with("[anon:") || is_hugetlb(mapping));
 }
 
 /// What remains of `whole` without `claimed`, which is sorted by begin.
