@@ -110,6 +110,20 @@ Error none_is_harmless(const Process& process, const std::vector<WaitingThread>&
                "condition variable"};
 }
 
+/// Those that wait harmlessly and did so at the look before, best first.
+std::vector<WaitingThread> ranked(const Process& process, const std::vector<WaitingThread>& before,
+                                  const std::vector<WaitingThread>& now) {
+  std::multimap<int, WaitingThread> by_rank;
+  for (const auto& thread : now) {
+    if (std::find(before.begin(), before.end(), thread) == before.end()) continue;
+    const auto rank = rank_of_wait(thread, file_of(process, thread));
+    if (rank) by_rank.emplace(*rank, thread);
+  }
+  std::vector<WaitingThread> threads;
+  for (const auto& [rank, thread] : by_rank) threads.push_back(thread);
+  return threads;
+}
+
 }  // namespace
 
 std::optional<WaitingThread> parse_waiting_thread(std::uint32_t tid, std::string_view text) {
@@ -150,21 +164,19 @@ std::string system_call_name(long number) {
 }
 
 Result<std::vector<WaitingThread>> find_waiting_threads(const Process& process) {
-  const auto first = read_all(process);
-  if (!first) return first.error();
-  std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  const auto second = read_all(process);
-  if (!second) return second.error();
-  std::multimap<int, WaitingThread> ranked;
-  for (const auto& thread : *second) {
-    if (std::find(first->begin(), first->end(), thread) == first->end()) continue;
-    const auto rank = rank_of_wait(thread, file_of(process, thread));
-    if (rank) ranked.emplace(*rank, thread);
+  constexpr int kLooks = 40;
+  constexpr auto kBetweenLooks = std::chrono::milliseconds(5);
+  auto before = read_all(process);
+  for (int look = 1; before; ++look) {
+    std::this_thread::sleep_for(kBetweenLooks);
+    auto now = read_all(process);
+    if (!now) return now.error();
+    auto threads = ranked(process, *before, *now);
+    if (!threads.empty()) return threads;
+    if (look == kLooks) return none_is_harmless(process, *now);
+    before = std::move(now);
   }
-  if (ranked.empty()) return none_is_harmless(process, *second);
-  std::vector<WaitingThread> threads;
-  for (const auto& [rank, thread] : ranked) threads.push_back(thread);
-  return threads;
+  return before.error();
 }
 
 }  // namespace offheap

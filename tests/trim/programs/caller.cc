@@ -30,7 +30,8 @@ int inject(const offheap::Process& process, char** words) {
 int call(const offheap::Process& process, int count, char** words) {
   const auto memory = offheap::ProcessMemory::open(process);
   const auto mappings = process.read_smaps();
-  if (!memory || !mappings) return 3;
+  if (!mappings) return fail(mappings.error());
+  if (!memory) return fail(memory.error());
   const auto libc = offheap::path_of_libc(*mappings);
   const auto function = offheap::find_exported(*memory, *mappings, libc, words[0]);
   if (!function) return fail(function.error());
