@@ -18,6 +18,11 @@ namespace offheap {
 struct Container {
   std::string id;       ///< 64 hex digits, or what the path has
   std::string runtime;  ///< "docker", "containerd", "crio", "podman", "kubernetes", "unknown"
+  // Only where Docker's daemon answers; a name may also be the container's hostname.
+  std::string name;
+  std::string image;
+  std::optional<std::uint64_t> restart_count;
+  std::optional<bool> oom_killed;  ///< of the last run that ended
 };
 
 /// Where the memory controller of a process is, from /proc/PID/cgroup.
@@ -45,10 +50,11 @@ struct Cgroup {
   Bytes swap_usage_bytes = 0;
   Bytes kernel_bytes = 0;                     ///< v1 memory.kmem.usage_in_bytes, v2 memory.stat kernel
   std::map<std::string, std::uint64_t> stat;  ///< memory.stat by its own key names
+  std::string directory;                      ///< where its files were read
 
   [[nodiscard]] Bytes stat_of(const std::string& key) const;
   [[nodiscard]] Bytes anon_bytes() const;
-  [[nodiscard]] Bytes file_bytes() const;  ///< without shmem
+  [[nodiscard]] Bytes file_bytes() const;  ///< without shmem and the swap cache
   [[nodiscard]] Bytes shmem_bytes() const;
 };
 
@@ -60,6 +66,20 @@ std::optional<CgroupMount> parse_cgroup_mount(std::string_view mountinfo, int ve
 
 /// The container that a cgroup path names; the innermost when several nest.
 std::optional<Container> container_of_path(std::string_view path);
+
+/// The path of that container's own group: what lies below it (init.scope, "container") is cut off.
+/// The path as it is when it names no container.
+std::string_view container_group(std::string_view path);
+
+/// The container whose runtime mounted its own /etc/hostname: named where the cgroup path is "/",
+/// because the reader is in the same cgroup namespace.
+std::optional<Container> container_of_mounts(std::string_view mountinfo);
+
+/// `path` below what a mount of its hierarchy shows; nothing when it lies outside.
+std::optional<std::string> path_below_mount(const CgroupMount& mount, std::string_view path);
+
+/// The path in /proc/PID/cgroup's form of a directory below any cgroup mount of `mountinfo`.
+std::optional<std::string> group_of_directory(std::string_view mountinfo, std::string_view directory);
 
 /// "key value" lines, as memory.stat, memory.events and memory.oom_control have them. Lines that are
 /// not of that form are skipped.
@@ -73,5 +93,8 @@ std::optional<Bytes> parse_limit(std::string_view text);
 /// Errors: kUnreadable when the process is gone or no memory controller is mounted here.
 /// Source: kernel Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst.
 Result<Cgroup> read_cgroup(int pid);
+
+/// The path of the memory cgroup of `pid`, a container's cut to its own group; empty when unreadable.
+std::string read_group_path(int pid);
 
 }  // namespace offheap

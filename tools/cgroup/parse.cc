@@ -35,6 +35,13 @@ bool is_container_id(std::string_view text) {
          });
 }
 
+Container named(std::string_view id, std::string_view runtime) {
+  Container container;
+  container.id = id;
+  container.runtime = runtime;
+  return container;
+}
+
 /// "docker-<id>.scope", "cri-containerd-<id>.scope", "crio-<id>.scope", "libpod-<id>.scope", "<id>".
 std::optional<Container> container_of_component(std::string_view component, std::string_view parent,
                                                 bool kubernetes) {
@@ -47,22 +54,20 @@ std::optional<Container> container_of_component(std::string_view component, std:
   for (const auto& [prefix, runtime] : prefixes) {
     if (!component.starts_with(prefix)) continue;
     const std::string_view id = component.substr(prefix.size());
-    if (is_container_id(id)) return Container{std::string(id), std::string(runtime)};
+    if (is_container_id(id)) return named(id, runtime);
   }
   // containerd's own cgroupfs driver writes "<namespace>:cri-containerd:<id>" or
   // ".../cri-containerd:<id>".
   if (const auto colon = component.rfind(':'); colon != std::string_view::npos) {
     const std::string_view id = component.substr(colon + 1);
-    if (is_container_id(id)) return Container{std::string(id), "containerd"};
+    if (is_container_id(id)) return named(id, "containerd");
   }
   if (!is_container_id(component)) return {};
   for (std::string_view known : {"docker", "podman", "containerd", "crio"}) {
-    if (parent.find(known) != std::string_view::npos)
-      return Container{std::string(component), std::string(known)};
+    if (parent.find(known) != std::string_view::npos) return named(component, known);
   }
-  if (parent.find("libpod") != std::string_view::npos)
-    return Container{std::string(component), "podman"};
-  return Container{std::string(component), kubernetes ? "kubernetes" : "unknown"};
+  if (parent.find("libpod") != std::string_view::npos) return named(component, "podman");
+  return named(component, kubernetes ? "kubernetes" : "unknown");
 }
 
 /// mountinfo writes blanks, tabs, newlines and backslashes as octal escapes.
@@ -118,12 +123,63 @@ std::optional<CgroupMount> parse_cgroup_mount(std::string_view mountinfo, int ve
   return {};
 }
 
+std::optional<std::string> path_below_mount(const CgroupMount& mount, std::string_view path) {
+  if (mount.root == "/") {
+    // A path that begins with ".." lies outside of this cgroup namespace, which is all that "/" shows.
+    if (path.starts_with("/..")) return {};
+    return std::string(path);
+  }
+  if (!path.starts_with(mount.root)) return {};
+  path.remove_prefix(mount.root.size());
+  if (!path.empty() && path.front() != '/') return {};
+  return std::string(path);
+}
+
+std::optional<std::string> group_of_directory(std::string_view mountinfo, std::string_view directory) {
+  while (directory.size() > 1 && directory.ends_with('/')) directory.remove_suffix(1);
+  for (std::string_view line : split(mountinfo, '\n')) {
+    const auto separator = line.find(" - cgroup");
+    if (separator == std::string_view::npos) continue;
+    const auto before = split(line.substr(0, separator), ' ');
+    if (before.size() < 5) continue;
+    const std::string root = unescape(before[3]);
+    const std::string point = unescape(before[4]);
+    if (!directory.starts_with(point)) continue;
+    const std::string_view below = directory.substr(point.size());
+    if (!below.empty() && below.front() != '/') continue;
+    const std::string path = (root == "/" ? "" : root) + std::string(below);
+    return path.empty() ? "/" : path;
+  }
+  return {};
+}
+
 std::optional<Container> container_of_path(std::string_view path) {
   const auto components = split(path, '/');
   const bool kubernetes = path.find("kubepods") != std::string_view::npos;
   for (std::size_t i = components.size(); i-- > 0;) {
     const std::string_view parent = i > 0 ? components[i - 1] : std::string_view{};
     if (auto container = container_of_component(components[i], parent, kubernetes)) return container;
+  }
+  return {};
+}
+
+std::string_view container_group(std::string_view path) {
+  const auto container = container_of_path(path);
+  if (!container) return path;
+  const auto end = path.find('/', path.rfind(container->id));
+  return path.substr(0, end);
+}
+
+std::optional<Container> container_of_mounts(std::string_view mountinfo) {
+  for (std::string_view line : split(mountinfo, '\n')) {
+    const auto fields = split(line, ' ');
+    if (fields.size() < 5 || fields[4] != "/etc/hostname") continue;
+    const auto parts = split(fields[3], '/');
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+      if (!is_container_id(parts[i])) continue;
+      if (parts[i - 1] == "containers") return named(parts[i], "docker");
+      if (parts[i - 1] == "overlay-containers") return named(parts[i], "podman");
+    }
   }
   return {};
 }
@@ -152,14 +208,25 @@ Bytes Cgroup::stat_of(const std::string& key) const {
   return found == stat.end() ? 0 : found->second;
 }
 
-Bytes Cgroup::anon_bytes() const { return stat_of(version == 1 ? "rss" : "anon"); }
+namespace {
 
-Bytes Cgroup::shmem_bytes() const { return stat_of("shmem"); }
+/// The figure for the group and all below it, which is what the charge counts. v2 has no other.
+Bytes subtree_stat(const Cgroup& cgroup, const std::string& key) {
+  const auto total = cgroup.stat.find("total_" + key);
+  return total == cgroup.stat.end() ? cgroup.stat_of(key) : total->second;
+}
+
+}  // namespace
+
+Bytes Cgroup::anon_bytes() const { return subtree_stat(*this, version == 1 ? "rss" : "anon"); }
+
+Bytes Cgroup::shmem_bytes() const { return subtree_stat(*this, "shmem"); }
 
 Bytes Cgroup::file_bytes() const {
-  // Both count shmem inside: v1 in "cache", v2 in "file".
-  const Bytes file = stat_of(version == 1 ? "cache" : "file");
-  return file - std::min(file, shmem_bytes());
+  // Both count shmem and the swap cache inside: v1 in "cache", v2 in "file".
+  const Bytes file = subtree_stat(*this, version == 1 ? "cache" : "file");
+  const Bytes others = shmem_bytes() + subtree_stat(*this, "swapcached");
+  return file - std::min(file, others);
 }
 
 }  // namespace offheap

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The half of cgroup.h that opens files. The target's path is as the reader's own cgroup namespace
-// shows it, so the reader's own mounts are the right ones to look it up in.
+// shows it, and so are the roots of all mounts, the target's too.
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -60,14 +60,30 @@ void read_v2(const std::filesystem::path& mount, const std::filesystem::path& gr
   out.swap_usage_bytes = number_in(group / "memory.swap.current");
 }
 
-/// A mount inside a container shows a group other than "/" as its root: paths below it lose that
-/// prefix.
-std::filesystem::path group_path(const CgroupMount& mount, std::string path) {
-  if (mount.root != "/" && path.starts_with(mount.root)) path.erase(0, mount.root.size());
-  std::filesystem::path relative = std::filesystem::path(path).relative_path();
+struct Place {
+  std::filesystem::path mount;
+  std::filesystem::path group;
+};
+
+std::optional<Place> place_in(const std::string& mountinfo, const std::string& prefix, int version,
+                              std::string_view path) {
+  const auto mount = parse_cgroup_mount(slurp(mountinfo), version);
+  if (!mount) return {};
+  const auto below = path_below_mount(*mount, path);
+  if (!below) return {};
+  const std::filesystem::path point(prefix + mount->point);
+  const auto group = point / std::filesystem::path(*below).relative_path();
   std::error_code ignored;
-  auto group = std::filesystem::path(mount.point) / relative;
-  return std::filesystem::is_directory(group, ignored) ? group : std::filesystem::path(mount.point);
+  if (!std::filesystem::is_directory(group, ignored)) return {};
+  return Place{point, group};
+}
+
+/// In our own mount of the hierarchy; where that shows only our own container, in the target's.
+std::optional<Place> find_place(int pid, int version, std::string_view path) {
+  const std::string proc = "/proc/" + std::to_string(pid);
+  auto place = place_in("/proc/self/mountinfo", "", version, path);
+  if (!place) place = place_in(proc + "/mountinfo", proc + "/root", version, path);
+  return place;
 }
 
 }  // namespace
@@ -79,26 +95,34 @@ Result<Cgroup> read_cgroup(int pid) {
     return Error{ErrorCode::kUnreadable, "cannot read the memory cgroup", proc,
                  "the process is gone, or this kernel has no cgroups"};
   }
-  const auto mount = parse_cgroup_mount(slurp("/proc/self/mountinfo"), path->version);
-  if (!mount) {
-    return Error{ErrorCode::kUnreadable, "no memory cgroup is mounted here", "/proc/self/mountinfo",
-                 "mount /sys/fs/cgroup, or run where it is mounted"};
+  const std::string_view own_group = container_group(path->path);
+  const auto place = find_place(pid, path->version, own_group);
+  if (!place) {
+    return Error{ErrorCode::kUnreadable, "no mount here or in the target shows its memory cgroup",
+                 path->path, "mount /sys/fs/cgroup, or run on the host"};
   }
   Cgroup cgroup;
   cgroup.version = path->version;
-  cgroup.path = path->path;
+  cgroup.path = own_group;
+  cgroup.directory = place->group.string();
   cgroup.container = container_of_path(path->path);
-  const auto group = group_path(*mount, path->path);
+  if (!cgroup.container)
+    cgroup.container = container_of_mounts(slurp("/proc/" + std::to_string(pid) + "/mountinfo"));
   if (path->version == 1) {
-    read_v1(group, cgroup);
+    read_v1(place->group, cgroup);
   } else {
-    read_v2(mount->point, group, cgroup);
+    read_v2(place->mount, place->group, cgroup);
   }
   if (cgroup.usage_bytes == 0 && cgroup.stat.empty()) {
-    return Error{ErrorCode::kUnreadable, "the memory controller says nothing", group.string(),
+    return Error{ErrorCode::kUnreadable, "the memory controller says nothing", cgroup.directory,
                  "the group is the root, or the memory controller is not enabled for it"};
   }
   return cgroup;
+}
+
+std::string read_group_path(int pid) {
+  const auto path = parse_proc_cgroup(slurp("/proc/" + std::to_string(pid) + "/cgroup"));
+  return path ? std::string(container_group(path->path)) : std::string{};
 }
 
 }  // namespace offheap
