@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make build   the release build, in build/
+# make build   offheap and libshim.so for this machine, in build/
+# make release the same in build-release/, with a libshim.so for every glibc from 2.31 on
 # make demo    a leaking JVM in a Docker container, explained from the host
 # make test    everything that is tested: style, both compilers, sanitizers, every suite
 # make bench   the table of costs
 # make format  clang-format over the sources
 #
-# demo and test install what .packages lists (Debian 12, as root or with sudo) unless it is there already.
+# release, demo and test install what .packages lists (Debian 12, as root or with sudo) unless it is there already.
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 JOBS ?= $(shell nproc)
@@ -16,7 +17,7 @@ TIDY_SOURCES = git ls-files 'tools/*.cc'
 CTEST = ctest -j $(JOBS) --repeat until-pass:2
 APT = DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300
 
-.PHONY: build demo test bench format clean packages-all packages-demo \
+.PHONY: build release demo test bench format clean packages-all packages-demo \
   lint format-check tidy test-clang test-sanitized
 
 # The words of .packages that $(1) wants and that are not installed.
@@ -33,6 +34,12 @@ endef
 build:
 	cmake --preset gcc
 	cmake --build --preset gcc -j $(JOBS)
+
+# A root takes root rights, and is read by everyone.
+release: packages-demo
+	$(SUDO) tests/roots/make_root.sh bullseye build-release/roots/bullseye
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS)
 
 packages-demo:
 	$(call install,demo)

@@ -118,16 +118,20 @@ void* strict_aligned_alloc(size_t alignment, size_t size) {
   return nullptr;
 }
 
+/// What lies between an mmapped block and the end of its chunk, which no next chunk follows: both words of
+/// the header. From glibc 2.43 on such a chunk begins a word early, and ends as all others do.
+size_t g_mmapped_header_bytes = 2 * sizeof(size_t);
+
 /// Source: glibc 2.36 malloc/malloc.c, musable: the size word before the block, less the header, which
-/// is two words for a chunk of its own mapping (bit 1) and one for the rest, as a block's last word is
-/// the next chunk's first.
+/// is one word, as a block's last word is the next chunk's first; for a chunk of its own mapping (bit 1)
+/// see above.
 size_t usable_size(void* block) {
   if (block == nullptr) return 0;
   constexpr size_t kFlags = 7;
   constexpr size_t kIsMmapped = 2;
   size_t header;
   memcpy(&header, static_cast<char*>(block) - sizeof header, sizeof header);
-  return (header & ~kFlags) - ((header & kIsMmapped) != 0 ? 2 * sizeof header : sizeof header);
+  return (header & ~kFlags) - ((header & kIsMmapped) != 0 ? g_mmapped_header_bytes : sizeof header);
 }
 
 int malloc_trim(size_t pad) {
@@ -218,6 +222,7 @@ void take_from_libc_itself() {
 const Backend* initialise_glibc() {
   Text(g_name, sizeof g_name) << "glibc " << gnu_get_libc_version();
   if (!glibc::holds(reinterpret_cast<const void*>(__libc_malloc))) take_from_libc_itself();
+  if (glibc::minor_version() >= 43) g_mmapped_header_bytes = sizeof(size_t);
   g_backend.aligned_alloc = glibc::minor_version() >= 38 ? strict_aligned_alloc : g_backend.memalign;
   return &g_backend;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "backends/answers.h"
 #include "libshim/entries.h"
 #include "libshim/exports.h"
 
@@ -19,7 +20,7 @@ int refuse(int error) {
 }
 
 /// mallinfo's fields are int: those that do not fit wrap, as glibc's do.
-struct mallinfo narrow(const struct mallinfo2& wide) {
+struct mallinfo narrow(const backends::WideMallinfo& wide) {
   auto cut = [](size_t value) { return static_cast<int>(value); };
   return {cut(wide.arena),    cut(wide.ordblks), cut(wide.smblks),  cut(wide.hblks),
           cut(wide.hblkhd),   cut(wide.usmblks), cut(wide.fsmblks), cut(wide.uordblks),
@@ -78,14 +79,16 @@ SHIM_EXPORT int malloc_info(int options, FILE* out) {
   return active_backend.malloc_info ? active_backend.malloc_info(options, out) : refuse(ENOSYS);
 }
 
-SHIM_EXPORT struct mallinfo2 mallinfo2() {
+/// mallinfo2, which the headers declare since glibc 2.33 only.
+SHIM_EXPORT backends::WideMallinfo wide_mallinfo() __asm__("mallinfo2");
+SHIM_EXPORT backends::WideMallinfo wide_mallinfo() {
   bootstrap();
-  struct mallinfo2 info {};
+  backends::WideMallinfo info{};
   if (active_backend.mallinfo2) active_backend.mallinfo2(&info);
   return info;
 }
 
-SHIM_EXPORT struct mallinfo mallinfo() { return narrow(mallinfo2()); }
+SHIM_EXPORT struct mallinfo mallinfo() { return narrow(wide_mallinfo()); }
 
 }  // extern "C"
 }  // namespace shim

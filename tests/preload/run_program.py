@@ -11,6 +11,7 @@ program under the backend alone. Comments at the top of a program say what is di
     // as-glibc: BACKENDS -- REASON       the bare allocator cannot do this; glibc's answer is expected
     // stderr: TEXT                       the shim says one line on fd 2, and it contains this
     // backends: BACKENDS -- REASON       registered for these only (read by CMakeLists.txt)
+    // glibc: VERSION -- REASON           not built against an older glibc (read by CMakeLists.txt)
 
 A program whose reference run fails is a failed test too, and so is any word of the shim on fd 2 that was
 not asked for.

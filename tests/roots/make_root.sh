@@ -14,8 +14,9 @@ shift 2
 
 packages_of() {
   case $1 in
-    bullseye) echo libc6-dev libjemalloc-dev libgoogle-perftools-dev ;; # what the release is built against
-    trixie) echo openjdk-21-jre-headless openjdk-25-jre-headless ;;
+    bullseye) echo libstdc++-10-dev libjemalloc2 libtcmalloc-minimal4 ;; # what the release is built against, too
+    trixie) echo libjemalloc2 libtcmalloc-minimal4t64 openjdk-21-jre-headless openjdk-25-jre-headless ;;
+    sid) echo libjemalloc2 libtcmalloc-minimal4t64 ;;
   esac
 }
 
@@ -27,6 +28,12 @@ impossible() {
 
 # A mounted /proc would be emptied with the rest.
 discard() { rm -rf --one-file-system "${1:?}"; }
+
+# A linker that works outside the root takes an absolute link for one to this machine's files.
+make_links_relative() {
+  find "$root/usr/lib64" "$root/usr/lib/$(uname -m)-linux-gnu" -maxdepth 1 -lname '/*' 2>/dev/null |
+    while read -r link; do ln -sfnr "$root$(readlink "$link")" "$link"; done
+}
 
 read -ra packages <<<"${*:-$(packages_of "$suite")}"
 readonly packages
@@ -46,5 +53,6 @@ if ! debootstrap --variant=minbase ${include:+--include="$include"} "$suite" "$r
   discard "$root"
   impossible "debootstrap failed: $reason"
 fi
+make_links_relative
 rm -rf "$root"/var/cache/apt "$root"/var/lib/apt/lists
 echo "$wanted" >"$made"

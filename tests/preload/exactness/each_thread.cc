@@ -4,10 +4,10 @@
 // env: OFFHEAP_SAMPLE=64K
 // expect: every thread is right
 #include <malloc.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <array>
-#include <barrier>
 #include <random>
 #include <thread>
 #include <vector>
@@ -20,7 +20,7 @@ constexpr int kBlocks = 20'000;
 
 const recording::Recording* the_recording;
 std::array<std::vector<void*>, kThreads> made;
-std::barrier all_done(kThreads);
+pthread_barrier_t all_done;
 
 /// What the calling thread's slot says now. It has a slot once it has allocated.
 own::Counts my_counts() {
@@ -63,7 +63,7 @@ void work(unsigned index) {
   check_equal("bytes in", after_making.in_bytes, made_bytes);
   check_equal("bytes out", after_making.out_bytes, 0);
   check_equal("blocks in", after_making.in_count, kBlocks);
-  all_done.arrive_and_wait();
+  pthread_barrier_wait(&all_done);
   int64_t freed_bytes = free_blocks(made[(index + 1) % kThreads]);
   own::Counts after_freeing = my_counts() - start;
   check_equal("bytes in", after_freeing.in_bytes, made_bytes);
@@ -75,6 +75,7 @@ void work(unsigned index) {
 int main() {
   the_recording = own::find_recording();
   CHECK(the_recording);
+  CHECK(pthread_barrier_init(&all_done, nullptr, kThreads) == 0);
   for (auto& blocks : made) blocks.resize(kBlocks);
   std::array<std::thread, kThreads> threads;
   for (unsigned i = 0; i < kThreads; ++i) threads[i] = std::thread(work, i);

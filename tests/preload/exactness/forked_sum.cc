@@ -3,6 +3,7 @@
 // raw clone, of which nobody is told, counts with its parent until its first slow path.)
 // env: OFFHEAP_SAMPLE=4K
 // expect: no byte lost
+// glibc: 2.34 -- _Fork
 #include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>

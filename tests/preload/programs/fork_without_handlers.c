@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // _Fork, which is async-signal-safe and runs no handlers.
 // env: OFFHEAP_SAMPLE=64
+// glibc: 2.34 -- _Fork
 #include <sys/wait.h>
 #include <unistd.h>
 

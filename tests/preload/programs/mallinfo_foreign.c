@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mallinfo2 never passes glibc's idle heap off as the program's: nothing, or the truth.
 // expect: honest
+// glibc: 2.33 -- mallinfo2
 #include <malloc.h>
 #include <string.h>
 

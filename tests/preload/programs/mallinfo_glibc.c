@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mallinfo and mallinfo2 give glibc's own figures.
 // backends: next glibc -- other heaps have no such figures (mallinfo_foreign)
+// glibc: 2.33 -- mallinfo2
 #include <malloc.h>
 
 #include "check.h"

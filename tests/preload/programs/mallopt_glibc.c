@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mallopt reaches glibc: a lower mmap threshold changes where blocks come from.
 // backends: next glibc -- the parameters are glibc's
+// glibc: 2.33 -- mallinfo2
 #include <malloc.h>
 
 #include "check.h"

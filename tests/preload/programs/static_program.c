@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Linked statically: a preload cannot reach it, and it must not notice.
+// glibc: 2.34 -- threads in libc.a
 #include "check.h"
 
 int main(void) {

@@ -1,0 +1,17 @@
+# The released shim: built against bullseye, checked, and run in every root.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+set(release ${CMAKE_BINARY_DIR}/release)
+add_test(NAME roots.release
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/build_release.sh ${CMAKE_COMMAND} ${CMAKE_BINARY_DIR}/roots/bullseye ${release})
+set_tests_properties(roots.release PROPERTIES LABELS roots SKIP_RETURN_CODE 77 TIMEOUT 900 PROCESSORS 2
+  FIXTURES_REQUIRED root_bullseye FIXTURES_SETUP release)
+foreach(suite bullseye trixie sid)
+  foreach(backend next glibc jemalloc tcmalloc)
+    set(test roots.preload.${suite}.${backend})
+    add_test(NAME ${test}
+      COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/run_preload.py
+        --root ${CMAKE_BINARY_DIR}/roots/${suite} --build ${release} --backend ${backend})
+    set_tests_properties(${test} PROPERTIES LABELS roots SKIP_RETURN_CODE 77 TIMEOUT 300
+      FIXTURES_REQUIRED "root_${suite};release" ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+  endforeach()
+endforeach()
