@@ -144,8 +144,9 @@ TEST_P(HeapWorkload, Report_EqualsMallinfoTrimAndBooks) {
 
 INSTANTIATE_TEST_SUITE_P(All, HeapWorkload,
                          testing::Values("churn50", "several_heaps", "mostly_free", "fastbins",
-                                         "tcaches", "aligned", "mmapped", "untouched", "main_only",
-                                         "mixed", "foreign_break", "blocked_break"),
+                                         "tcaches", "aligned", "mmapped", "mmapped_aligned",
+                                         "untouched", "main_only", "mixed", "foreign_break",
+                                         "blocked_break"),
                          [](const auto& param) { return std::string(param.param); });
 
 TEST(HeapThreads, EveryThreadHasItsArenaAndStack) {

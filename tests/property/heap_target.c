@@ -136,6 +136,18 @@ static void mmapped(Worker* w) {
   fill(w, 1 << 20, 16, 600);
 }
 
+static void mmapped_aligned(Worker* w) {
+  for (int i = 0; i < 80; ++i) {
+    void* block = NULL;
+    const size_t size = between(w, 140000, 900000);
+    if (posix_memalign(&block, (size_t)32 << next_random(w) % 16, size) != 0) abort();
+    touch(block, between(w, 1, size));
+    if (i % 2 == 0) block = realloc(block, i % 8 == 0 ? 135000 : size + between(w, 1, 2000000));
+    keep(w, block);
+  }
+  free_share(w, 40);
+}
+
 static void untouched(Worker* w) {
   for (int i = 0; i < 400; ++i) keep(w, calloc(1, between(w, 3000, 110000)));
   free_share(w, 20);
@@ -199,6 +211,7 @@ static const struct {
     {"tcaches", tcaches, 6},
     {"aligned", aligned, 3},
     {"mmapped", mmapped, 2},
+    {"mmapped_aligned", mmapped_aligned, 2},
     {"untouched", untouched, 3},
     {"main_only", mixed, 1},
     {"small", small, 2},

@@ -33,14 +33,48 @@ std::vector<Range> subtract(Range whole, std::span<const Range> claimed) {
   return left;
 }
 
-/// The bytes of the block whose header is at `page`, 0 when there is none that fits below `end`.
-Bytes chunk_at(const MemoryReader& memory, Address page, Address end) {
-  const auto header = memory.read_value<std::array<std::uint64_t, 2>>(page);
-  if (!header || (*header)[0] != 0 || ((*header)[1] & kSizeFlags) != kIsMmapped) return 0;
-  Bytes bytes = chunk_bytes((*header)[1]);
+using Header = std::array<std::uint64_t, 2>;  // prev_size and size
+
+/// The bytes from `page` to the end of the mapping by a header at `offset` from it; 0 when it is none.
+Bytes bytes_by(const Header& header, Bytes offset, Bytes most_bytes) {
+  if (header[0] != offset || (header[1] & kSizeFlags) != kIsMmapped) return 0;
+  Bytes bytes = offset + chunk_bytes(header[1]);
   if (bytes % kPageBytes == kPageBytes - kChunkAlign)
     bytes += kChunkAlign;  // 2.43 leaves the header's size out
-  return bytes != 0 && bytes % kPageBytes == 0 && bytes <= end - page ? bytes : 0;
+  return chunk_bytes(header[1]) != 0 && bytes % kPageBytes == 0 && bytes <= most_bytes ? bytes : 0;
+}
+
+/// What a memalign'd block's own header says, 0 when there is none. It is the first thing behind the
+/// mapping's untouched front, counts its distance from `page` as prev_size, and is what realloc keeps
+/// true; where it is says nothing about alignment any more once realloc has moved the mapping.
+Bytes bytes_of_aligned(const MemoryReader& memory, Address page, Bytes most_bytes) {
+  constexpr Bytes kMostFrontBytes = 4 << 20;
+  const Bytes front = align_down(std::min(most_bytes, kMostFrontBytes), kPageBytes);
+  const auto resident = memory.resident_pages({page, page + front});
+  std::array<std::uint64_t, kPageBytes / 8> words{};
+  for (std::size_t i = 0; i < resident.size(); ++i) {
+    const Address at = page + i * kPageBytes;
+    if (!resident[i] || memory.read(at, std::as_writable_bytes(std::span(words))) != kPageBytes)
+      continue;
+    if (i == 0) words[0] = words[1] = 0;
+    const auto used = std::find_if(words.begin(), words.end(), [](auto word) { return word != 0; });
+    if (used == words.end()) continue;
+    const auto index = static_cast<std::size_t>(used - words.begin());
+    if (index + 1 >= words.size()) return 0;
+    return bytes_by({words[index], words[index + 1]}, i * kPageBytes + index * 8, most_bytes);
+  }
+  return 0;
+}
+
+/// The bytes of the block whose header is at `page`, 0 when there is none that fits below `end`.
+Bytes chunk_at(const MemoryReader& memory, Address page, Address end) {
+  const auto header = memory.read_value<Header>(page);
+  // A memalign'd block that realloc shrank has a first header that says too much.
+  const Bytes bytes = header ? bytes_by(*header, 0, ~Bytes{0}) : 0;
+  if (bytes == 0) return 0;
+  const Bytes aligned = bytes_of_aligned(memory, page, end - page);
+  if (aligned != 0) return aligned;
+  return bytes <= end - page ? bytes : 0;
 }
 
 Bytes resident_bytes(const MemoryReader& memory, Range range) {

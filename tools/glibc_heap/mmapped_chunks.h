@@ -15,7 +15,7 @@
 namespace offheap {
 
 /// In address order. A memalign'd block is found by the header that its first allocation left at the
-/// start of its mapping.
+/// start of its mapping, and measured by its own, which realloc keeps true.
 ///
 /// Shape:  `claimed` are ranges not to look into, in any order.
 /// Errors: never fails; a page that starts like a header is taken for one (malloc_par's mmapped_mem is
