@@ -125,22 +125,47 @@ Bytes read_top_unit(const Words& words, std::size_t mmapped_mem) {
   return is_thp ? unit : kPageBytes;
 }
 
-/// malloc_par ends in mmapped_mem, max_mmapped_mem, sbrk_base and, from 2.26 on, the tcache's limits.
-/// Before, sbrk_base is known by being the start of [heap].
-void find_malloc_par(const Words& words, std::span<const Mapping> mappings, MallocLocation& out) {
+bool are_mmapped_counters(std::uint64_t now, std::uint64_t most) {
+  return now % kChunkAlign == 0 && most % kChunkAlign == 0 && most >= now;
+}
+
+/// From 2.26 on malloc_par ends in mmapped_mem, max_mmapped_mem, sbrk_base and the tcache's limits.
+bool find_par_with_tcache(const Words& words, std::span<const Mapping> mappings, MallocLocation& out) {
   for (std::size_t i = 0; i + 6 < words.values.size(); ++i) {
     const auto* w = &words.values[i];
-    const bool counters = w[0] % kChunkAlign == 0 && w[1] % kChunkAlign == 0 && w[1] >= w[0];
     const bool tcache = (w[3] == 64 || w[3] == 76) && w[4] >= 24 && w[4] <= (8 << 20) && w[5] <= 65535;
-    if (!counters || !tcache || !may_be_sbrk_base(mappings, w[2])) continue;
+    if (!are_mmapped_counters(w[0], w[1]) || !tcache || !may_be_sbrk_base(mappings, w[2])) continue;
     out.sbrk_base = w[2];
     out.mmapped_mem = words.address(i);
     out.tcache_count = w[5];
     out.top_unit = read_top_unit(words, i);
+    return true;
+  }
+  return false;
+}
+
+/// Before, it ends in sbrk_base, which is the start of [heap]; the oldest have max_total_mem before it,
+/// which is always 0.
+void find_par_by_heap(const Words& words, Address heap, MallocLocation& out) {
+  for (std::size_t i = 4; i < words.values.size(); ++i) {
+    const auto* w = &words.values[i];
+    if (w[0] != heap) continue;
+    const std::size_t back = w[-1] == 0 ? 3 : 2;
+    const auto now = words.values[i - back];
+    const auto most = words.values[i - back + 1];
+    if (!are_mmapped_counters(now, most) || now % kPageBytes != 0) continue;
+    out.mmapped_mem = words.address(i - back);
     return;
   }
-  for (const auto& mapping : mappings)
-    if (mapping.path == "[heap]" && !out.sbrk_base) out.sbrk_base = mapping.range.begin;
+}
+
+void find_malloc_par(const Words& words, std::span<const Mapping> mappings, MallocLocation& out) {
+  if (find_par_with_tcache(words, mappings, out)) return;
+  for (const auto& mapping : mappings) {
+    if (mapping.path != "[heap]") continue;
+    out.sbrk_base = mapping.range.begin;
+    return find_par_by_heap(words, mapping.range.begin, out);
+  }
 }
 
 std::optional<MallocLocation> locate_in(const MemoryReader& memory, std::span<const Mapping> mappings,
