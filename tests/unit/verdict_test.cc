@@ -263,7 +263,7 @@ TEST(Verdict, SharedMemory_MappedOrOnlyCharged_IsTmpfs) {
   Evidence charged = with_heap({10 * kMi, 0, 0, 0, 0, kMi});
   charged.cgroup = Cgroup{};
   charged.cgroup->version = 1;
-  charged.cgroup->container = Container{"abc", "docker"};
+  charged.cgroup->container = Container{"abc", "docker", "", "", {}, {}};
   charged.cgroup->usage_bytes = 200 * kMi;
   charged.cgroup->stat = {{"shmem", 150 * kMi}};
   const auto verdicts = judge(charged);

@@ -101,7 +101,8 @@ struct GroupMemory {
   std::vector<ProcessUse> processes;  ///< largest RSS first
   std::vector<TmpfsUse> tmpfs;        ///< largest first
   std::optional<DescriptorCounts> descriptors;
-  bool speaks_for_group = false;  ///< the group was asked about, not one process in it
+  int target_pid = 0;             ///< the process that is explained
+  bool speaks_for_group = false;  ///< the group is asked about, not only this process in it
 };
 
 }  // namespace offheap

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cgroup/cgroup.h"
+#include "cgroup/charge.h"
 #include "glibc_heap/heap_report.h"
 #include "ledger/ledger.h"
 #include "ledger/malloc_totals.h"
@@ -58,6 +59,7 @@ struct Evidence {
   std::vector<TrendPoint> direct_points;  ///< the program's own anonymous mappings
   std::vector<TrendPoint> stack_points;   ///< thread-stacks over the looks of --for
   std::optional<Cgroup> cgroup;
+  std::optional<GroupMemory> group;  ///< the cgroup's processes and its charge, part by part
   std::uint64_t thread_count = 0;
   std::uint64_t thread_count_before = 0;  ///< at the first look; 0 without --for
   std::uint64_t process_age_ns = 0;

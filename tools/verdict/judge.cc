@@ -11,8 +11,9 @@ namespace offheap {
 namespace {
 
 constexpr std::array<std::string_view, kVerdictKindCount> kNames = {
-    "leak",  "retention",  "fragmentation",   "thread-stacks",        "mmap-growth", "mapped-files",
-    "tmpfs", "huge-pages", "limit-too-small", "unobserved-allocator", "healthy",     "undecided"};
+    "leak",          "retention",       "fragmentation",        "thread-stacks", "mmap-growth",
+    "mapped-files",  "tmpfs",           "huge-pages",           "page-cache",    "kernel-memory",
+    "other-process", "limit-too-small", "unobserved-allocator", "healthy",       "undecided"};
 
 /// What grows will matter more; what the kernel can drop matters less; a limit that is too small is
 /// only found when nothing else would help, and then it is the answer.
@@ -22,6 +23,7 @@ double weight(VerdictKind kind) {
     case VerdictKind::kMmapGrowth:
       return 2;
     case VerdictKind::kMappedFiles:
+    case VerdictKind::kPageCache:
       return 0.5;
     case VerdictKind::kLimitTooSmall:
       return 1e6;
@@ -130,6 +132,9 @@ std::vector<Verdict> judge(const Evidence& evidence) {
   judge_thread_stacks(evidence, findings);
   judge_mapped_files(evidence, findings);
   judge_tmpfs(evidence, findings);
+  judge_page_cache(evidence, findings);
+  judge_kernel_memory(evidence, findings);
+  judge_other_process(evidence, findings);
   judge_huge_pages(evidence, findings);
   judge_limit(evidence, findings);
   std::stable_sort(findings.verdicts.begin(), findings.verdicts.end(),

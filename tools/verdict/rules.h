@@ -31,6 +31,9 @@ void judge_unobserved_allocator(const Evidence& evidence, Findings& findings);
 void judge_thread_stacks(const Evidence& evidence, Findings& findings);
 void judge_mapped_files(const Evidence& evidence, Findings& findings);
 void judge_tmpfs(const Evidence& evidence, Findings& findings);
+void judge_page_cache(const Evidence& evidence, Findings& findings);
+void judge_kernel_memory(const Evidence& evidence, Findings& findings);
+void judge_other_process(const Evidence& evidence, Findings& findings);
 void judge_huge_pages(const Evidence& evidence, Findings& findings);
 /// After all others: it looks at what their remedies would save.
 void judge_limit(const Evidence& evidence, Findings& findings);

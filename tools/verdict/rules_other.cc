@@ -90,35 +90,6 @@ void judge_mapped_files(const Evidence& evidence, Findings& findings) {
   findings.verdicts.push_back(std::move(verdict));
 }
 
-void judge_tmpfs(const Evidence& evidence, Findings& findings) {
-  const Bytes mapped = evidence.ledger.rss_of(Owner::kSharedMemory);
-  const bool by_rss =
-      mapped >= finding_threshold(evidence) && share_of_rss(evidence, mapped) >= kTmpfsShare;
-  Bytes unmapped = 0;
-  // Files on a tmpfs that nobody maps are charged to the container and are in nobody's RSS.
-  if (evidence.cgroup && evidence.cgroup->container) {
-    const Bytes shmem = evidence.cgroup->shmem_bytes();
-    unmapped = shmem - std::min(shmem, mapped);
-    const auto usage = static_cast<double>(evidence.cgroup->usage_bytes);
-    if (static_cast<double>(unmapped) < kTmpfsShare * usage || unmapped < kFindingBytes) unmapped = 0;
-  }
-  if (!by_rss && unmapped == 0) return;
-  Verdict verdict;
-  verdict.kind = VerdictKind::kTmpfs;
-  verdict.bytes = (by_rss ? mapped : 0) + unmapped;
-  verdict.confidence = by_rss ? 0.9 : 0.7;
-  verdict.summary =
-      fmt::format("{} shared memory mapped by the process, {}; {} more in tmpfs files of its container",
-                  format_bytes(mapped), percent(evidence, mapped), format_bytes(unmapped));
-  add_details(evidence, Owner::kSharedMemory, verdict);
-  verdict.remedy =
-      "delete or shrink what lies in /dev/shm and on tmpfs, or give the tmpfs a size limit: it counts "
-      "against the container and cannot be dropped, only swapped";
-  verdict.predicted_saving_bytes = verdict.bytes;
-  verdict.proof = fmt::format("df -t tmpfs; ls -la /proc/{}/root/dev/shm", evidence.target);
-  findings.verdicts.push_back(std::move(verdict));
-}
-
 void judge_huge_pages(const Evidence& evidence, Findings& findings) {
   const Bytes bytes =
       std::accumulate(evidence.huge_zero_bytes.begin(), evidence.huge_zero_bytes.end(), Bytes{0});

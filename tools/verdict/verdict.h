@@ -23,12 +23,15 @@ enum class VerdictKind : std::uint8_t {
   kMappedFiles,
   kTmpfs,
   kHugePages,
+  kPageCache,
+  kKernelMemory,
+  kOtherProcess,
   kLimitTooSmall,
   kUnobservedAllocator,
   kHealthy,
   kUndecided,
 };
-inline constexpr std::size_t kVerdictKindCount = 12;
+inline constexpr std::size_t kVerdictKindCount = 15;
 
 /// The name of a kind in output and in --fail-on, stable.
 std::string_view verdict_name(VerdictKind kind);
@@ -63,6 +66,10 @@ inline constexpr double kManyStackShare = 0.20;
 // mapped-files, tmpfs
 inline constexpr double kMostOfRssShare = 0.40;
 inline constexpr double kTmpfsShare = 0.20;
+// page-cache, kernel-memory, other-process: shares of the container's charge
+inline constexpr double kPageCacheShare = 0.40;
+inline constexpr double kKernelShare = 0.20;
+inline constexpr double kOtherProcessShare = 0.20;
 // limit-too-small
 inline constexpr double kNearLimitShare = 0.90;
 /// A cause whose remedy saves more than this share of the limit comes before "the limit is too small".
