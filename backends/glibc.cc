@@ -118,13 +118,13 @@ void* strict_aligned_alloc(size_t alignment, size_t size) {
   return nullptr;
 }
 
-/// What lies between an mmapped block and the end of its chunk, which no next chunk follows: both words of
-/// the header. From glibc 2.43 on such a chunk begins a word early, and ends as all others do.
+/// What lies between an mmapped block and the end of its chunk, which no next chunk follows: both words
+/// of the header. From glibc 2.43 on such a chunk begins a word early, and ends as all others do.
 size_t g_mmapped_header_bytes = 2 * sizeof(size_t);
 
 /// Source: glibc 2.36 malloc/malloc.c, musable: the size word before the block, less the header, which
-/// is one word, as a block's last word is the next chunk's first; for a chunk of its own mapping (bit 1)
-/// see above.
+/// is one word, as a block's last word is the next chunk's first; for a chunk of its own mapping (bit
+/// 1) see above.
 size_t usable_size(void* block) {
   if (block == nullptr) return 0;
   constexpr size_t kFlags = 7;

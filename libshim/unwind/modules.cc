@@ -123,6 +123,15 @@ bool is_entry_of(const Module* module, uint64_t begin, uint64_t end) {
          load_relaxed(&module->unloaded_ms) == 0;
 }
 
+// Compares ranges, not names: the link_map of a module that is not on our own stack may be freed by
+// another thread's dlclose while it is read.
+bool is_gone(uint64_t begin, uint64_t end) {
+  if (dl_find_object_or_null == nullptr) return is_unlisted(begin, end);
+  FoundObject object;
+  return !find_object(begin, &object) || reinterpret_cast<uint64_t>(object.map_begin) != begin ||
+         reinterpret_cast<uint64_t>(object.map_end) != end;
+}
+
 }  // namespace
 
 uint64_t recording_now_ms(const Recording* recording) {
@@ -141,6 +150,8 @@ uint32_t note_module(Recording* recording, uint64_t pc, uint64_t now_ms) {
   if (!find_object(pc, &object)) return kNoModule;
   const uint64_t begin = reinterpret_cast<uint64_t>(object.map_begin);
   const uint64_t end = reinterpret_cast<uint64_t>(object.map_end);
+  if (object.map == nullptr) object.map = find_listed_map(begin, end);
+  if (object.map == nullptr) return kNoModule;
   for (uint32_t i = 0; i < recording::kModuleCapacity; i++) {
     Module* module = &recording->modules[i];
     if (is_entry_of(module, begin, end)) return i;
@@ -156,19 +167,14 @@ uint32_t note_module(Recording* recording, uint64_t pc, uint64_t now_ms) {
   return kNoModule;
 }
 
-// Compares ranges, not names: the link_map of a module that is not on our own stack may be freed by
-// another thread's dlclose while it is read.
 void mark_unloaded_modules(Recording* recording, uint64_t now_ms) {
   const uint32_t count = load_acquire(&recording->header.module_count);
   for (uint32_t i = 0; i < count && i < recording::kModuleCapacity; i++) {
     Module* module = &recording->modules[i];
     const uint64_t begin = load_acquire(&module->begin);
     if (begin == 0 || load_relaxed(&module->unloaded_ms) != 0) continue;
-    FoundObject object;
-    const bool same = find_object(begin, &object) &&
-                      reinterpret_cast<uint64_t>(object.map_begin) == begin &&
-                      reinterpret_cast<uint64_t>(object.map_end) == module->end;
-    if (!same) store_release(&module->unloaded_ms, now_ms != 0 ? now_ms : uint64_t{1});
+    if (is_gone(begin, module->end))
+      store_release(&module->unloaded_ms, now_ms != 0 ? now_ms : uint64_t{1});
   }
 }
 

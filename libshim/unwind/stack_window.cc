@@ -26,10 +26,15 @@ uint64_t thread_control_block() {
   return self;
 }
 
+bool is_below(uint64_t sp, uint64_t end) { return sp < end && end - sp <= kOwnStackBytes; }
+
+}  // namespace
+
 // The kernel reads the new mask before it looks at the operation, which is none of the known ones:
 // EFAULT means unreadable, EINVAL readable, and nothing changes either way. No signal, no descriptor,
 // and every seccomp policy allows it.
-bool is_readable(uint64_t page) {
+bool is_readable(uint64_t address) {
+  const uint64_t page = address & ~(kPageBytes - 1);
   int64_t result = SYS_rt_sigprocmask;
   register uint64_t set_bytes __asm__("r10") = 8;
   __asm__ volatile("syscall"
@@ -39,10 +44,6 @@ bool is_readable(uint64_t page) {
   constexpr int64_t kBadAddress = -14;
   return result != kBadAddress;
 }
-
-bool is_below(uint64_t sp, uint64_t end) { return sp < end && end - sp <= kOwnStackBytes; }
-
-}  // namespace
 
 StackWindow stack_window(uint64_t sp) {
   const uint64_t self = thread_control_block();

@@ -28,6 +28,9 @@ bool window_reaches(StackWindow* window, uint64_t end);
 /// window does not reach.
 bool read_stack(StackWindow* window, uint64_t address, uint64_t* out);
 
+/// Whether the page that holds `address` is mapped and readable now. One system call. errno: untouched.
+bool is_readable(uint64_t address);
+
 /// A word that is known to lie in the window. Unaligned addresses are as good as others.
 __attribute__((no_sanitize("address", "thread"))) inline uint64_t stack_word(uint64_t address) {
   struct __attribute__((packed, may_alias)) Word {

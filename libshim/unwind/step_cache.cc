@@ -2,6 +2,7 @@
 #include "libshim/unwind/step_cache.h"
 
 #include "libshim/unwind/frame_row.h"
+#include "libshim/unwind/module_list.h"
 #include "libshim/unwind/unwinder.h"
 
 namespace shim {
@@ -84,6 +85,7 @@ void remember(CacheKey key, Step step) {
 // table is emptied first. A thread that sleeps through all 255 between computing an entry and storing
 // it has that code on its stack, and so in a module that was never unloaded.
 void unwind_forget_modules() {
+  forget_listed_objects();
   const uint32_t generation = load_relaxed(&cache_generation);
   if (generation == kLastGeneration) {
     for (uint64_t& entry : step_cache) {

@@ -261,7 +261,7 @@ void unwind_init(uint64_t shim_begin, uint64_t shim_end) {
   own_bytes = shim_end - shim_begin;
 }
 
-bool unwind_available() { return dl_find_object_or_null != nullptr; }
+bool unwind_available() { return dl_find_object_or_null != nullptr || has_module_list(); }
 
 // The frame address makes the compiler keep a frame pointer here, so the first step needs no row.
 __attribute__((noinline)) void unwind(Stack* out) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The stack of the calling thread, from the .eh_frame rows that every x86-64 module carries. No locks,
-// no allocation, no list of modules of our own: glibc's _dl_find_object answers without a lock.
+// no allocation: glibc's _dl_find_object says what module a pc is in, or module_list.h does.
 // Usable inside malloc, in signal handlers, and while other threads fork, dlopen or throw.
 #pragma once
 
@@ -28,7 +28,7 @@ void unwind_init(uint64_t shim_begin, uint64_t shim_end);
 /// Source: System V ABI x86-64 3.7, DWARF 5 section 6.4, LSB "Exception Frames".
 void unwind(Stack* out);
 
-/// False where libc has no _dl_find_object (glibc before 2.35): stacks then stay empty.
+/// False where nothing says which module a pc lies in: stacks then stay empty.
 bool unwind_available();
 
 /// Forgets what is remembered of every module. After dlclose, before its addresses can be reused by a

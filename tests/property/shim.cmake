@@ -10,6 +10,7 @@ add_library(shim_under_test STATIC
   ${PROJECT_SOURCE_DIR}/libshim/sampling/tags.cc
   ${PROJECT_SOURCE_DIR}/libshim/unwind/expression.cc
   ${PROJECT_SOURCE_DIR}/libshim/unwind/frame_row.cc
+  ${PROJECT_SOURCE_DIR}/libshim/unwind/module_list.cc
   ${PROJECT_SOURCE_DIR}/libshim/unwind/modules.cc
   ${PROJECT_SOURCE_DIR}/libshim/unwind/register_file.cc
   ${PROJECT_SOURCE_DIR}/libshim/unwind/stack_window.cc
