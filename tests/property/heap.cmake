@@ -39,7 +39,9 @@ add_test(NAME heap.static COMMAND heap_property_test ${heap_workloads})
 add_test(NAME heap.transparent_huge_pages COMMAND heap_property_test ${heap_workloads})
 add_test(NAME heap.hugetlb_pages COMMAND ${heap_property_folder}/with_huge_pages.sh 200
   $<TARGET_FILE:heap_property_test> --gtest_filter=*/main_only:*/small:*/mmapped:*/mixed:*/aligned)
-set(heap_tests heap.static heap.transparent_huge_pages heap.hugetlb_pages)
+add_test(NAME heap.swap COMMAND ${heap_property_folder}/with_swap.sh 64
+  $<TARGET_FILE:heap_property_test> --gtest_filter=HeapSwap.*)
+set(heap_tests heap.swap heap.static heap.transparent_huge_pages heap.hugetlb_pages)
 set_tests_properties(${heap_tests} PROPERTIES LABELS property TIMEOUT 120 SKIP_RETURN_CODE 77)
 set_tests_properties(heap.static PROPERTIES
   ENVIRONMENT "HEAP_SEEDS=2;HEAP_TARGET=$<TARGET_FILE:heap_target_static>")

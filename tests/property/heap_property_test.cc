@@ -5,6 +5,8 @@
 // the program's own books for what is live. HEAP_TARGET in the environment names another build of the
 // program, for another glibc; HEAP_SEEDS how many seeds are enough there.
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +16,7 @@
 #include <thread>
 
 #include "glibc_heap/glibc_heap.h"
+#include "glibc_heap/malloc_layout.h"
 #include "property/heap_child.h"
 
 namespace offheap {
@@ -240,6 +243,52 @@ TEST(HeapExit, TargetEndsWhileBeingRead_IsANormalOutcome) {
     }
     end.join();
   }
+}
+
+Bytes swapped_bytes(const std::vector<Mapping>& mappings, const HeapReport& report) {
+  Bytes bytes = 0;
+  for (const auto& mapping : mappings)
+    for (const auto& segment : report.arenas.front().segments)
+      if (mapping.range.overlaps(segment)) bytes += mapping.swap_bytes;
+  return bytes;
+}
+
+/// Asks the kernel to swap a part of the child's memory out.
+void page_out(const Child& child, Range range) {
+  constexpr int kPageOut = 21;  // MADV_PAGEOUT
+  const auto pidfd = ::syscall(SYS_pidfd_open, child.pid(), 0);
+  const iovec part{reinterpret_cast<void*>(range.begin), range.size()};  // NOLINT: the child's address
+  EXPECT_EQ(::syscall(SYS_process_madvise, pidfd, &part, 1UL, kPageOut, 0U),
+            static_cast<long>(range.size()));
+  ::close(static_cast<int>(pidfd));
+}
+
+TEST(HeapSwap, PagesInSwap_StayThereAndAreSaid) {
+  if (std::getenv("HEAP_SWAP") == nullptr) GTEST_SKIP() << "no swap";
+  Child child({heap_target(), "main_only", "8"});
+  ASSERT_NE(child.read_line(), "");
+  const auto process = Process::open(child.pid());
+  const auto memory = ProcessMemory::open(*process);
+  const auto whole = read_heap(*process, *memory, *process->read_smaps());
+  const Range segment = whole.arenas.front().segments.front();
+  const Address middle = segment.begin + align_down(segment.size() / 2, kPageBytes);
+  page_out(child, {middle, middle + align_down(segment.size() / 4, kPageBytes)});
+  const auto before = process->read_smaps();
+  const auto report = read_heap(*process, *memory, *before);
+  const auto after = process->read_smaps();
+  const auto& arena = report.arenas.front();
+  ASSERT_GT(arena.swapped_bytes, segment.size() / 8);
+  EXPECT_EQ(arena.swapped_bytes, swapped_bytes(*before, report));
+  EXPECT_EQ(arena.swapped_bytes, swapped_bytes(*after, report)) << "the reader brought pages back";
+  EXPECT_FALSE(arena.consistent);
+  EXPECT_EQ(report.retries, 0U);
+  EXPECT_EQ(arena.resident.sum(), arena.rss_bytes);
+  EXPECT_EQ(arena.rss_bytes + arena.swapped_bytes, whole.arenas.front().rss_bytes);
+  // What is still there is still told apart: no part grew, and no more than the gaps' edges were lost.
+  const auto& parts = whole.arenas.front().resident;
+  EXPECT_LE(arena.resident.live_bytes, parts.live_bytes);
+  EXPECT_GT(arena.resident.live_bytes, parts.live_bytes / 2);
+  EXPECT_LT(arena.resident.metadata_bytes, parts.metadata_bytes + arena.rss_bytes / 50);
 }
 
 TEST(HeapSpeed, AGigabyte_StaysWithinItsBudgets) {

@@ -86,6 +86,11 @@ std::optional<Error> read_heap(const Process& process, const MemoryReader& memor
         fmt::format("the heap was not read: {} ({})", heap.error().what, heap.error().remedy));
   } else if (heap->found) {
     look.heap = std::move(*heap);
+    if (look.heap->swapped_bytes != 0)
+      look.notes.push_back(
+          fmt::format("{} of the heap are in swap and were not read, as that would bring them back: "
+                      "arenas marked ? are estimates of what is resident",
+                      format_bytes(look.heap->swapped_bytes)));
     if (look.heap->hugetlb_bytes != 0)
       look.notes.push_back(
           fmt::format("{} of the heap lie in pages of the hugetlb pool, which neither RSS nor the "

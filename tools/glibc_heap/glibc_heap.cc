@@ -52,6 +52,7 @@ std::vector<Mapping> merge_neighbours(std::span<const Mapping> mappings) {
     }
     merged.back().range.end = mapping.range.end;
     merged.back().rss_bytes += mapping.rss_bytes;
+    merged.back().swap_bytes += mapping.swap_bytes;
   }
   return merged;
 }
@@ -116,7 +117,10 @@ class HeapReading {
       if (auto error = capture(location_.arenas[index], captured)) return error;
       if (auto error = exit_or_nothing()) return error;
       auto analysis = analyse(captured, options_.pause);
-      const bool again = !analysis->report.consistent && stops() && attempt < kMostRetries;
+      analysis->report.swapped_bytes = measure_swapped(analysis->report.segments);
+      // What is in swap is missing from every attempt.
+      const bool again = !analysis->report.consistent && analysis->report.swapped_bytes == 0 &&
+                         stops() && attempt < kMostRetries;
       if (again) {
         ++report_.retries;
         std::this_thread::sleep_for(kRetryAfter);
@@ -124,12 +128,26 @@ class HeapReading {
       }
       // Lists that contradict each other are worse than none: the linear walk alone is near.
       if (!analysis->report.consistent && options_.pause) {
+        const Bytes swapped_bytes = analysis->report.swapped_bytes;
         analysis = analyse(captured, false);
         analysis->report.consistent = false;
+        analysis->report.swapped_bytes = swapped_bytes;
       }
       add(index, *analysis);
       return std::nullopt;
     }
+  }
+
+  [[nodiscard]] Bytes measure_swapped(std::span<const Range> segments) const {
+    Bytes bytes = 0;
+    for (const auto& segment : segments) {
+      const auto has_swapped = [&](const Mapping& mapping) {
+        return mapping.swap_bytes != 0 && mapping.range.overlaps(segment);
+      };
+      if (std::any_of(mappings_.begin(), mappings_.end(), has_swapped))
+        bytes += memory_.swapped_bytes(segment);
+    }
+    return bytes;
   }
 
   /// On the heap: the class totals are too large for the stack of whoever calls.
@@ -159,6 +177,7 @@ class HeapReading {
   void add(std::size_t index, ArenaAnalysis& analysis) {
     auto& report = analysis.report;
     report_.hugetlb_bytes += report.hugetlb_bytes;
+    report_.swapped_bytes += report.swapped_bytes;
     report.index = static_cast<std::uint32_t>(index);
     for (const auto& [tid, arena] : threads_.arena_of)
       if (arena == report.address) report.threads.push_back(tid);

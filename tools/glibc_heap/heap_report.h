@@ -65,6 +65,7 @@ struct ArenaReport {
   std::vector<Range> segments;  ///< whole pages; [heap], or the accessible part of each heap segment
   Bytes walked_bytes = 0;       ///< sum of segments; below system_bytes when a piece was not found
   Bytes hugetlb_bytes = 0;  ///< of rss_bytes: in the hugetlb pool, which the kernel's RSS leaves out
+  Bytes swapped_bytes = 0;  ///< in swap: not resident and not read, so that chunks there are unknown
   Bytes foreign_bytes = 0;  ///< of metadata: not malloc's, but somebody else's sbrk amid its chunks
   std::vector<PinningBlock> pinning;  ///< the few that hold the most, largest first
   bool consistent = true;             ///< bins and the linear walk agreed
@@ -89,6 +90,7 @@ struct HeapReport {
   std::vector<MmappedChunk> mmapped;
   Bytes mmapped_bytes = 0;  ///< sum of mmapped[].range sizes
   Bytes mmapped_rss_bytes = 0;
+  Bytes swapped_bytes = 0;  ///< of the arenas
   Bytes hugetlb_bytes = 0;  ///< of all: resident in the hugetlb pool, which the kernel's RSS leaves out
   /// Live blocks by chunk size: exact totals that correct sampled estimates. Key: chunk bytes for
   /// chunks below 64 KiB; larger ones are summed under the next power of two of their size.

@@ -26,6 +26,10 @@ class MemoryReader {
   /// Implementations over an image answer true for every page they hold.
   virtual std::vector<bool> resident_pages(Range range) const = 0;
 
+  /// Bytes of `range` whose pages are in swap. Reading one would bring it back and change the target:
+  /// resident_pages() leaves them out.
+  virtual Bytes swapped_bytes(Range /*range*/) const { return 0; }
+
   /// A plain struct or word, or nothing when it cannot be read whole.
   template <typename T>
   requires std::is_trivially_copyable_v<T> std::optional<T> read_value(Address address)

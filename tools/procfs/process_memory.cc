@@ -29,6 +29,7 @@ constexpr std::uint64_t kPageIsPresent = 1 << 3;
 constexpr std::uint64_t kPageIsZero = 1 << 5;
 
 constexpr std::uint64_t kPagemapPresent = 1ULL << 63;
+constexpr std::uint64_t kPagemapSwapped = 1ULL << 62;
 
 void mark(std::vector<bool>& pages, Range whole, Range resident) {
   const auto first = (resident.begin - whole.begin) / kPageBytes;
@@ -88,7 +89,7 @@ bool ProcessMemory::scan_pages(Range range, std::vector<bool>& pages) const {
   return true;
 }
 
-void ProcessMemory::read_pagemap(Range range, std::vector<bool>& pages) const {
+void ProcessMemory::read_pagemap(Range range, std::uint64_t bit, std::vector<bool>& pages) const {
   std::array<std::uint64_t, 8192> entries;
   for (std::size_t done = 0; done < pages.size();) {
     const auto wanted = std::min(entries.size(), pages.size() - done);
@@ -97,7 +98,7 @@ void ProcessMemory::read_pagemap(Range range, std::vector<bool>& pages) const {
                                   static_cast<off_t>(offset));
     if (count <= 0) break;
     const auto got = static_cast<std::size_t>(count) / sizeof(std::uint64_t);
-    for (std::size_t i = 0; i < got; ++i) pages[done + i] = (entries[i] & kPagemapPresent) != 0;
+    for (std::size_t i = 0; i < got; ++i) pages[done + i] = (entries[i] & bit) != 0;
     done += got;
   }
 }
@@ -105,8 +106,15 @@ void ProcessMemory::read_pagemap(Range range, std::vector<bool>& pages) const {
 std::vector<bool> ProcessMemory::resident_pages(Range range) const {
   range = whole_pages(range);
   std::vector<bool> pages(range.size() / kPageBytes);
-  if (!has_pagemap_scan_ || !scan_pages(range, pages)) read_pagemap(range, pages);
+  if (!has_pagemap_scan_ || !scan_pages(range, pages)) read_pagemap(range, kPagemapPresent, pages);
   return pages;
+}
+
+Bytes ProcessMemory::swapped_bytes(Range range) const {
+  range = whole_pages(range);
+  std::vector<bool> pages(range.size() / kPageBytes);
+  read_pagemap(range, kPagemapSwapped, pages);
+  return static_cast<Bytes>(std::count(pages.begin(), pages.end(), true)) * kPageBytes;
 }
 
 }  // namespace offheap

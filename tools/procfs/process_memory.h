@@ -21,6 +21,7 @@ class ProcessMemory : public MemoryReader {
 
   std::size_t read(Address address, std::span<std::byte> out) const override;
   std::vector<bool> resident_pages(Range range) const override;
+  Bytes swapped_bytes(Range range) const override;
 
   /// Whether zero pages are left out of resident_pages (PAGEMAP_SCAN, Linux 6.7 and later).
   [[nodiscard]] bool excludes_zero_pages() const { return has_pagemap_scan_; }
@@ -29,7 +30,7 @@ class ProcessMemory : public MemoryReader {
   ProcessMemory(pid_t pid, Descriptor pagemap, Descriptor memory)
       : pid_(pid), pagemap_(std::move(pagemap)), memory_(std::move(memory)) {}
   bool scan_pages(Range range, std::vector<bool>& pages) const;
-  void read_pagemap(Range range, std::vector<bool>& pages) const;
+  void read_pagemap(Range range, std::uint64_t bit, std::vector<bool>& pages) const;
 
   pid_t pid_;
   Descriptor pagemap_;

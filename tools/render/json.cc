@@ -73,6 +73,7 @@ Json arena_json(const ArenaReport& arena, const std::vector<std::uint32_t>& thre
   json["cached_blocks"] = arena.cached_block_count;
   json["free_chunks"] = arena.free_chunk_count;
   json["attached_threads"] = arena.attached_threads;
+  json["swapped_bytes"] = arena.swapped_bytes;
   json["threads"] = threads;
   json["consistent"] = arena.consistent;
   json["pinning"] = Json::array();
