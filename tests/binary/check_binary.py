@@ -3,7 +3,8 @@
 """Gates on libshim.so as built: what it exports, needs, calls and asks of the loader.
 
 The design's rules are checked on the file, not on the intention. Each gate is one function that returns
-the violations; `check_binary.py GATE --shim libshim.so [--objects A.o B.o ...]` runs one.
+the violations; `check_binary.py GATE --shim libshim.so [--objects A.o B.o ...]` runs one. With --glibc VERSION
+the file is the released one, which loads on that glibc and every later one.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 
 HERE = pathlib.Path(__file__).parent
 NEEDED = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2"}
+BEFORE_GLIBC_2_34 = {"libpthread.so.0", "libdl.so.2"}  # later these are empty, but still there
 MOST_LOADED_BYTES = 3 << 20  # text and data in the file, without debug information
 
 
@@ -42,7 +44,19 @@ def exports(arguments):
 def needed(arguments):
     dynamic = output_of("readelf", "-dW", arguments.shim)
     libraries = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
-    return [f"needs {library}" for library in sorted(libraries - NEEDED)]
+    allowed = NEEDED | (BEFORE_GLIBC_2_34 if arguments.glibc else set())
+    return [f"needs {library}" for library in sorted(libraries - allowed)]
+
+
+def versions(arguments):
+    """Every symbol version that the file asks for is one that the oldest glibc has."""
+    if not arguments.glibc:
+        return []
+    wanted = set(re.findall(r"Name: (GLIBC_\S+)", output_of("readelf", "-VW", arguments.shim)))
+    oldest = [int(part) for part in arguments.glibc.split(".")]
+    return [f"needs {version}" for version in sorted(wanted)
+            if not re.fullmatch(r"GLIBC_[\d.]+", version)
+            or [int(part) for part in version.removeprefix("GLIBC_").split(".")] > oldest]
 
 
 def runtime(arguments):
@@ -88,7 +102,7 @@ def size(arguments):
     return [f"more than {MOST_LOADED_BYTES:,} bytes"] if file_bytes > MOST_LOADED_BYTES else []
 
 
-GATES = {gate.__name__: gate for gate in (exports, needed, runtime, callees, loader, size)}
+GATES = {gate.__name__: gate for gate in (exports, needed, versions, runtime, callees, loader, size)}
 
 
 def main():
@@ -96,6 +110,7 @@ def main():
     parser.add_argument("gate", choices=GATES)
     parser.add_argument("--shim", required=True)
     parser.add_argument("--objects", nargs="*", default=[])
+    parser.add_argument("--glibc", help="the oldest glibc that the file is released for")
     arguments = parser.parse_args()
     if arguments.gate == "callees" and not arguments.objects:
         sys.exit("no objects to look at")

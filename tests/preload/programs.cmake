@@ -94,6 +94,7 @@ set(preload_programs
   small_thread_stack.c
   spawn_and_system.c
   stacks_match_backtrace.cc
+  stacks_while_others_reload.cc
   standard_containers.cc
   standard_descriptors_closed.c
   static_program.c

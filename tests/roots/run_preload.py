@@ -31,7 +31,8 @@ REPRESENTATIVE = """
     malloc_info_xml mallopt_foreign mmap_by_program new_delete_forms new_handler_throws
     own_malloc phdr_callback_allocates plugin_reloaded_elsewhere preinit_array pvalloc_page quiet_sum
     realloc_moves recording_present sbrk_by_program seccomp_without_memfd signal_handler_small_stack
-    slots_reused small_thread_stack spawn_and_system stacks_match_backtrace thread_churn
+    slots_reused small_thread_stack spawn_and_system stacks_match_backtrace
+    stacks_while_others_reload thread_churn
     usable_size vfork_exec
 """.split()
 
