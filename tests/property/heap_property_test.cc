@@ -191,9 +191,9 @@ TEST(HeapEstimate, WithoutPause_NothingIsStoppedAndItSaysSo) {
   EXPECT_TRUE(report.estimate);
   EXPECT_EQ(report.pause_ns, 0U);
   const auto sum = totals(report);
-  // Fastbin chunks look as if they were in use; all else is exact in a process that stands still.
-  EXPECT_LE(sum.free, said.fordblks);
-  EXPECT_GT(static_cast<double>(sum.free), 0.9 * static_cast<double>(said.fordblks));
+  // The process stands still, so that its lists hold.
+  EXPECT_EQ(sum.free, said.fordblks);
+  EXPECT_EQ(sum.live + sum.cached + sum.metadata, said.uordblks);
   for (const auto& arena : report.arenas) EXPECT_EQ(arena.resident.sum(), arena.rss_bytes);
 }
 

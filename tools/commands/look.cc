@@ -120,9 +120,9 @@ std::map<std::uint32_t, std::uint32_t> read_inner_tids(const Process& process,
   return inner;
 }
 
-void read_parts(const Process& process, const MemoryReader& memory, Look& look) {
+void read_parts(const Process& process, const MemoryReader& memory, bool may_stop, Look& look) {
   if (auto threads = process.read_threads()) look.threads = std::move(*threads);
-  if (auto stacks = find_thread_stacks(process, memory, look.mappings))
+  if (auto stacks = find_thread_stacks(process, memory, look.mappings, may_stop))
     look.stacks = std::move(*stacks);
   if (find_recording(look.mappings)) {
     auto snapshot = read_live_recording(memory, look.mappings);
@@ -166,7 +166,7 @@ Result<Look> take_look(const Process& process, const LookOptions& options) {
   if (!mappings) return mappings.error();
   look.mappings = std::move(*mappings);
   look.time_ns = monotonic_ns();
-  read_parts(process, *memory, look);
+  read_parts(process, *memory, options.pause, look);
   if (options.heap) {
     if (auto error = read_heap(process, *memory, options, look)) return *error;
   }

@@ -14,6 +14,7 @@ namespace {
 constexpr int kPopulateWrite = 23;                  // MADV_POPULATE_WRITE, Linux 5.14
 constexpr std::uint32_t kRunPages = 1024;           // one copy call: 4 MiB
 constexpr std::uint32_t kPagesWorthAThread = 2048;  // 8 MiB
+constexpr std::size_t kMostThreads = 8;             // more do not copy faster than memory answers
 
 }  // namespace
 
@@ -86,10 +87,14 @@ void ArenaImage::copy_runs(const MemoryReader& memory, const std::vector<Run>& r
 
 void ArenaImage::copy(const MemoryReader& memory) {
   const auto all = runs();
-  if (resident_pages_ < kPagesWorthAThread) return copy_runs(memory, all, 0, 1);
-  std::thread other([&] { copy_runs(memory, all, 1, 2); });
-  copy_runs(memory, all, 0, 2);
-  other.join();
+  const auto worthwhile = std::size_t{resident_pages_} / kPagesWorthAThread + 1;
+  const auto cores = std::max(1U, std::thread::hardware_concurrency());
+  const auto step = std::min({worthwhile, std::size_t{cores}, kMostThreads});
+  std::vector<std::thread> others;
+  for (std::size_t first = 1; first < step; ++first)
+    others.emplace_back([&, first] { copy_runs(memory, all, first, step); });
+  copy_runs(memory, all, 0, step);
+  for (auto& other : others) other.join();
 }
 
 const ArenaImage::Segment* ArenaImage::find_slow(Address address) const {

@@ -42,8 +42,8 @@ class ArenaImage {
   /// not overlap. False when there is no memory for them.
   bool add_segment(Range range, const std::vector<bool>& resident);
 
-  /// Copies all pages taken up. Two threads share the work of a large arena, as it is what the target's
-  /// pause consists of. A page that vanished meanwhile becomes "not resident".
+  /// Copies all pages taken up. Up to eight threads, a core each, share the work of a large arena, as
+  /// it is what the target's pause consists of. A page that vanished meanwhile becomes "not resident".
   void copy(const MemoryReader& memory);
 
   [[nodiscard]] bool contains(Address address) const { return find(address) != nullptr; }

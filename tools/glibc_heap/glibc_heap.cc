@@ -116,23 +116,22 @@ class HeapReading {
       ArenaCapture captured(buffer_);
       if (auto error = capture(location_.arenas[index], captured)) return error;
       if (auto error = exit_or_nothing()) return error;
-      auto analysis = analyse(captured, options_.pause);
-      analysis->report.swapped_bytes = measure_swapped(analysis->report.segments);
+      auto analysis = analyse(captured, true);
+      auto& report = analysis->report;
+      const Bytes swapped_bytes = measure_swapped(report.segments);
       // What is in swap is missing from every attempt.
-      const bool again = !analysis->report.consistent && analysis->report.swapped_bytes == 0 &&
-                         stops() && attempt < kMostRetries;
+      const bool again = !report.consistent && swapped_bytes == 0 && stops() && attempt < kMostRetries;
       if (again) {
         ++report_.retries;
         std::this_thread::sleep_for(kRetryAfter);
         continue;
       }
       // Lists that contradict each other are worse than none: the linear walk alone is near.
-      if (!analysis->report.consistent && options_.pause) {
-        const Bytes swapped_bytes = analysis->report.swapped_bytes;
+      if (!report.consistent) {
         analysis = analyse(captured, false);
-        analysis->report.consistent = false;
-        analysis->report.swapped_bytes = swapped_bytes;
+        analysis->report.consistent = analysis->report.consistent && !options_.pause;
       }
+      analysis->report.swapped_bytes = swapped_bytes;
       add(index, *analysis);
       return std::nullopt;
     }

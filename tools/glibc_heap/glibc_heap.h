@@ -16,7 +16,8 @@ namespace offheap {
 
 struct HeapReadOptions {
   /// Stops the target's threads while an arena is copied, one arena a stop. Without it nothing is
-  /// stopped and the report is an estimate by the linear walk alone.
+  /// stopped and the report is an estimate: exact for an arena that stands still, and by the linear
+  /// walk alone for one whose lists were caught in motion.
   bool pause = true;
   bool scan_mmapped = true;
   std::span<const Range> exclude;        ///< claimed by others: not scanned for mmapped chunks
