@@ -50,6 +50,10 @@ bool holds(const void* address) {
 
 namespace {
 
+/// What lies between an mmapped block and the end of its chunk, which no next chunk follows: both words
+/// of the header. From glibc 2.43 on such a chunk begins a word early, and ends as all others do.
+size_t g_mmapped_header_bytes = 2 * sizeof(size_t);
+
 /// What asks and tunes glibc. Looked up once: dlopen allocates, and mallinfo2 must not change the heap
 /// that it describes.
 struct Controls {
@@ -88,6 +92,8 @@ int mallopt(int parameter, int value) {
   return real != nullptr ? real(parameter, value) : 0;
 }
 
+uint64_t mmapped_header_bytes() { return g_mmapped_header_bytes; }
+
 int minor_version() {
   const char* version = gnu_get_libc_version();
   const char* dot = strchr(version, '.');
@@ -118,10 +124,6 @@ void* strict_aligned_alloc(size_t alignment, size_t size) {
   return nullptr;
 }
 
-/// What lies between an mmapped block and the end of its chunk, which no next chunk follows: both words
-/// of the header. From glibc 2.43 on such a chunk begins a word early, and ends as all others do.
-size_t g_mmapped_header_bytes = 2 * sizeof(size_t);
-
 /// Source: glibc 2.36 malloc/malloc.c, musable: the size word before the block, less the header, which
 /// is one word, as a block's last word is the next chunk's first; for a chunk of its own mapping (bit
 /// 1) see above.
@@ -131,7 +133,8 @@ size_t usable_size(void* block) {
   constexpr size_t kIsMmapped = 2;
   size_t header;
   memcpy(&header, static_cast<char*>(block) - sizeof header, sizeof header);
-  return (header & ~kFlags) - ((header & kIsMmapped) != 0 ? g_mmapped_header_bytes : sizeof header);
+  return (header & ~kFlags) -
+         ((header & kIsMmapped) != 0 ? glibc::g_mmapped_header_bytes : sizeof header);
 }
 
 int malloc_trim(size_t pad) {
@@ -222,7 +225,7 @@ void take_from_libc_itself() {
 const Backend* initialise_glibc() {
   Text(g_name, sizeof g_name) << "glibc " << gnu_get_libc_version();
   if (!glibc::holds(reinterpret_cast<const void*>(__libc_malloc))) take_from_libc_itself();
-  if (glibc::minor_version() >= 43) g_mmapped_header_bytes = sizeof(size_t);
+  if (glibc::minor_version() >= 43) glibc::g_mmapped_header_bytes = sizeof(size_t);
   g_backend.aligned_alloc = glibc::minor_version() >= 38 ? strict_aligned_alloc : g_backend.memalign;
   return &g_backend;
 }

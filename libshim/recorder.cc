@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "backends/glibc.h"
 #include "libshim/backend_ranges.h"
 #include "libshim/process.h"
 #include "libshim/raw_syscall.h"
@@ -142,8 +143,9 @@ Recording* map_new(void* at, const Options& options, bool* file_backed) {
 }
 
 recording::ByteUnit byte_unit(recording::BackendKind kind) {
-  return kind == recording::BackendKind::kGlibc ? recording::ByteUnit::kGlibcChunk
-                                                : recording::ByteUnit::kUsable;
+  if (kind != recording::BackendKind::kGlibc) return recording::ByteUnit::kUsable;
+  return backends::glibc::mmapped_header_bytes() == 8 ? recording::ByteUnit::kGlibcEvenChunk
+                                                      : recording::ByteUnit::kGlibcChunk;
 }
 
 /// glibc 2.35-2.41 makes heap segments of four huge pages when told to use them; the shim finds a

@@ -52,11 +52,13 @@ inline void add(Counts& counts, const Counts& more) {
   counts.out_count += more.out_count;
 }
 
-/// glibc chunk bytes as usable bytes: a chunk spends 8 bytes on its header, a mapped one 16.
-inline Counts as_usable(Counts chunks, const recording::ArenaCell& mapped) {
-  chunks.in_bytes -= 8 * (chunks.in_count + static_cast<int64_t>(mapped.in_count));
-  chunks.out_bytes -= 8 * (chunks.out_count + static_cast<int64_t>(mapped.out_count));
-  return chunks;
+/// Counts as usable bytes: a chunk of glibc spends 8 bytes on its header, a mapped one 16 before 2.43.
+inline Counts as_usable(const recording::Header& header, Counts counts, recording::ArenaCell mapped) {
+  if (header.byte_unit == recording::ByteUnit::kUsable) return counts;
+  if (header.byte_unit == recording::ByteUnit::kGlibcEvenChunk) mapped = {};
+  counts.in_bytes -= 8 * (counts.in_count + static_cast<int64_t>(mapped.in_count));
+  counts.out_bytes -= 8 * (counts.out_count + static_cast<int64_t>(mapped.out_count));
+  return counts;
 }
 
 inline Counts cell_counts(const recording::ArenaCell& cell) {
@@ -71,8 +73,7 @@ inline Counts slot_counts(const recording::Header& header, const recording::Thre
     counts.in_bytes = *reinterpret_cast<const int64_t*>(slot.jemalloc_allocated_at);
     counts.out_bytes = *reinterpret_cast<const int64_t*>(slot.jemalloc_deallocated_at);
   }
-  return header.byte_unit == recording::ByteUnit::kGlibcChunk ? as_usable(counts, slot.mmapped)
-                                                              : counts;
+  return as_usable(header, counts, slot.mmapped);
 }
 
 inline Counts folded_counts(const recording::Recording& recording) {
@@ -80,8 +81,7 @@ inline Counts folded_counts(const recording::Recording& recording) {
   recording::ArenaCell mapped{arena.folded_in_bytes, arena.folded_in_count, arena.folded_out_bytes,
                               arena.folded_out_count};
   Counts counts = cell_counts(recording.header.folded);
-  return recording.header.byte_unit == recording::ByteUnit::kGlibcChunk ? as_usable(counts, mapped)
-                                                                        : counts;
+  return as_usable(recording.header, counts, mapped);
 }
 
 /// The whole process: threads alive and threads gone. Exact when all other threads are quiet.

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "recording/frames.h"
 #include "recording/reader.h"
 #include "tests/unit/recording_builder.h"
 
@@ -80,6 +81,17 @@ TEST(RecordingParse, GlibcChunkBytes_BecomeUsableBytes) {
   EXPECT_EQ(snapshot.arenas[1].allocated_bytes, (1 << 20) - 16U);
 }
 
+TEST(RecordingParse, GlibcEvenChunkBytes_SpendOneWordOnEveryBlock) {
+  RecordingBuilder builder;
+  builder.raw().header.byte_unit = recording::ByteUnit::kGlibcEvenChunk;
+  recording::ThreadSlot& slot = builder.add_thread(7, {10 * 32 + (1 << 20), 11, 4 * 32, 4});
+  slot.mmapped = {1 << 20, 1, 0, 0};
+  Snapshot snapshot = parsed(builder);
+  EXPECT_EQ(snapshot.allocated_bytes, 10 * 24 + (1 << 20) - 8U);
+  ASSERT_EQ(snapshot.arenas.size(), 2U);
+  EXPECT_EQ(snapshot.arenas[1].allocated_bytes, (1 << 20) - 8U);
+}
+
 TEST(RecordingParse, UsableBytes_AreTakenAsTheyAre) {
   RecordingBuilder builder(recording::BackendKind::kTcmalloc);
   builder.add_thread(7, {1000, 10, 400, 4});
@@ -128,7 +140,7 @@ TEST(RecordingParse, FreedAheadOfAllocated_GivesZeroNotHuge) {
 
 TEST(RecordingParse, SitesKeepTheirSamples_WhereverTheHashPutThem) {
   Snapshot snapshot = parsed(RecordingBuilder::populated());
-  ASSERT_EQ(snapshot.sites.size(), 3U);
+  ASSERT_EQ(snapshot.sites.size(), 4U);
   EXPECT_EQ(snapshot.sites[0].frames, (std::vector<Address>{0x401000, 0x402000, 0x403000}));
   EXPECT_TRUE(snapshot.sites[1].truncated);
   EXPECT_TRUE(snapshot.sites[2].mapping);
@@ -200,6 +212,8 @@ INSTANTIATE_TEST_SUITE_P(
         HostileCase{"ModuleBackwards", [](auto& raw) { raw.modules[0].end = 1; }},
         HostileCase{"ModuleWithLongPath", [](auto& raw) { raw.modules[0].path_length = 185; }},
         HostileCase{"ModuleWithLongBuildId", [](auto& raw) { raw.modules[0].build_id_length = 21; }},
+        HostileCase{"JavaStateUnheardOf",
+                    [](auto& raw) { raw.header.java_frames = static_cast<recording::JavaFrames>(99); }},
         HostileCase{"TimelineTooLong", [](auto& raw) { raw.timeline.count = 100000; }},
         HostileCase{"RangeBackwards", [](auto& raw) { raw.backend_ranges[0].end = 1; }},
         HostileCase{"ArenaBeyondTheTable", [](auto& raw) { raw.threads[0].own_index = 1024; }},
@@ -219,6 +233,87 @@ TEST(RecordingParse, SiteWithFramesBeyondThePool_TakesItsSamplesAlong) {
     EXPECT_EQ(snapshot.rejected_count, 2U);
   }
 }
+
+RecordedSite java_site(const std::vector<std::uint64_t>& words, std::uint64_t rejected) {
+  RecordingBuilder builder;
+  builder.add_java_name(7, "shop/Cache.put");
+  builder.raw().java_names[8] = {9, recording::kJavaNameBytes - 1, 2};
+  builder.raw().java_names[9] = {9, 0, recording::kJavaNameLength + 1};
+  builder.add_site(3, words);
+  Snapshot snapshot = parsed(builder);
+  EXPECT_EQ(snapshot.rejected_count, rejected);
+  return snapshot.sites.at(0);
+}
+
+std::uint64_t one_java_frame(recording::JavaFrameKind kind, std::uint32_t name = 0,
+                             std::uint32_t bci = 0) {
+  return RecordingBuilder::java_word(RecordingBuilder::java_frame(kind, name, bci));
+}
+
+TEST(RecordingParse, JavaFramesFollowNativeOnes_TwoToAWord) {
+  const auto frame = [](auto... parts) { return RecordingBuilder::java_frame(parts...); };
+  const RecordedSite site = java_site(
+      {0x401000,
+       RecordingBuilder::java_word(frame(recording::kJavaNativeMethod, 7U),
+                                   frame(recording::kJavaBytecode, 7U, 65535U)),
+       RecordingBuilder::java_word(frame(recording::kJavaFrozen),
+                                   frame(recording::kJavaNoBytecode, recording::kNoJavaName))},
+      0);
+  EXPECT_EQ(site.frames, (std::vector<Address>{0x401000}));
+  const std::vector<RecordedJavaFrame> expected = {{recording::kJavaNativeMethod, "shop.Cache.put", 0},
+                                                   {recording::kJavaBytecode, "shop.Cache.put", 65535},
+                                                   {recording::kJavaFrozen, "", 0},
+                                                   {recording::kJavaNoBytecode, "", 0}};
+  EXPECT_EQ(site.java_frames, expected);
+}
+
+TEST(RecordingParse, JavaFramesThatCannotBe_EndTheStackAndAreCounted) {
+  const std::uint64_t good = one_java_frame(recording::kJavaBytecode, 7, 1);
+  const std::vector<std::uint64_t> bad = {
+      one_java_frame(recording::kJavaNone),                      // no frame at all
+      one_java_frame(static_cast<recording::JavaFrameKind>(7)),  // unheard of
+      one_java_frame(recording::kJavaBytecode, 8),               // beyond the text
+      one_java_frame(recording::kJavaBytecode, 9),               // too long
+      one_java_frame(recording::kJavaBytecode, 10),              // no such name
+      0x401000,                                                  // native after Java
+  };
+  for (const std::uint64_t word : bad) {
+    const RecordedSite site = java_site({good, word, good}, 1);
+    EXPECT_EQ(site.java_frames.size(), 1U) << std::hex << word;
+    EXPECT_TRUE(site.frames.empty());
+  }
+}
+
+struct Door {
+  std::vector<const char*> frames;  ///< leaf first; a leading '!' marks a native method
+  AllocatedBy by;
+};
+
+class AllocatedByTest : public ::testing::TestWithParam<Door> {};
+
+TEST_P(AllocatedByTest, IsReadFromTheFramesNextToTheLeaf) {
+  RecordedSite site;
+  for (const char* name : GetParam().frames) {
+    const bool native = *name == '!';
+    site.java_frames.push_back({native ? recording::kJavaNativeMethod : recording::kJavaBytecode,
+                                native ? name + 1 : name, 0});
+  }
+  EXPECT_EQ(allocated_by(site), GetParam().by);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Doors, AllocatedByTest,
+    ::testing::Values(Door{{}, AllocatedBy::kOther}, Door{{"shop.Cache.put"}, AllocatedBy::kOther},
+                      Door{{"!java.util.zip.Deflater.init", "shop.Cache.put"}, AllocatedBy::kJni},
+                      Door{{"!jdk.internal.misc.Unsafe.allocateMemory0",
+                            "jdk.internal.misc.Unsafe.allocateMemory",
+                            "java.nio.DirectByteBuffer.<init>"},
+                           AllocatedBy::kDirectBuffer},
+                      Door{{"!jdk.internal.misc.Unsafe.allocateMemory0",
+                            "jdk.internal.misc.Unsafe.allocateMemory", "sun.misc.Unsafe.allocateMemory",
+                            "io.netty.util.internal.PlatformDependent0.allocateMemory"},
+                           AllocatedBy::kUnsafe},
+                      Door{{"!jdk.internal.misc.Unsafe.allocateMemory0"}, AllocatedBy::kUnsafe}));
 
 TEST(RecordingParse, Timeline_SkipsWhatIsBeingWrittenAndSorts) {
   RecordingBuilder builder(recording::BackendKind::kTcmalloc);

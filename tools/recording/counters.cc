@@ -13,7 +13,7 @@ using recording::Recording;
 using recording::ThreadSlot;
 
 constexpr Bytes kChunkHeader = 8;
-constexpr Bytes kMmappedChunkHeader = 16;
+constexpr Bytes kMmappedChunkHeader = 16;  // before glibc 2.43
 
 Bytes minus(Bytes a, Bytes b) { return a > b ? a - b : 0; }
 
@@ -35,10 +35,15 @@ ArenaCell totals_of(const ThreadSlot& slot, recording::BackendKind kind) {
 
 /// Converts cells of one recording to usable bytes.
 struct Units {
-  bool chunks = false;
+  recording::ByteUnit unit = recording::ByteUnit::kUsable;
+
+  bool are_chunks() const {
+    return unit == recording::ByteUnit::kGlibcChunk || unit == recording::ByteUnit::kGlibcEvenChunk;
+  }
 
   Bytes usable(Bytes bytes, std::uint64_t count, std::uint64_t mmapped_count) const {
-    if (!chunks) return bytes;
+    if (!are_chunks()) return bytes;
+    if (unit == recording::ByteUnit::kGlibcEvenChunk) mmapped_count = 0;
     return minus(bytes, kChunkHeader * count + (kMmappedChunkHeader - kChunkHeader) * mmapped_count);
   }
 };
@@ -156,7 +161,7 @@ ChunkTotals chunk_totals(const Recording& raw) {
 }  // namespace
 
 void read_counters(const Recording& raw, Snapshot* out) {
-  Units units{raw.header.byte_unit == recording::ByteUnit::kGlibcChunk};
+  Units units{raw.header.byte_unit};
   ArenaSums sums(raw);
   ArenaCell totals = raw.header.folded;
   for (const ThreadSlot& slot : raw.threads) {
@@ -179,7 +184,7 @@ void read_counters(const Recording& raw, Snapshot* out) {
 }
 
 TimelineScale timeline_scale(const Recording& raw, const Snapshot& totals) {
-  if (raw.header.byte_unit != recording::ByteUnit::kGlibcChunk) return {};
+  if (!Units{raw.header.byte_unit}.are_chunks()) return {};
   ChunkTotals chunks = chunk_totals(raw);
   return {ratio(totals.allocated_bytes, chunks.in),
           ratio(minus(totals.allocated_bytes, totals.freed_bytes), minus(chunks.in, chunks.out))};
