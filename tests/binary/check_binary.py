@@ -112,6 +112,9 @@ def main():
     parser.add_argument("--objects", nargs="*", default=[])
     parser.add_argument("--glibc", help="the oldest glibc that the file is released for")
     arguments = parser.parse_args()
+    if arguments.glibc and not pathlib.Path(arguments.shim).exists():
+        print(f"{arguments.shim} has not been built")
+        sys.exit(77)
     if arguments.gate == "callees" and not arguments.objects:
         sys.exit("no objects to look at")
     violations = GATES[arguments.gate](arguments)

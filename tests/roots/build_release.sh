@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # build_release.sh CMAKE ROOT BUILD: in BUILD, the shim as it is released, against the C library of ROOT, and
-# the programs of tests/preload against the same, so that both run everywhere. Exit 77 where there is no ROOT.
+# the programs of programs.txt against the same, so that both run everywhere. Exit 77 where there is no ROOT.
 set -euo pipefail
 
 readonly cmake=${1:?} root=${2:?} build=${3:?}
@@ -11,7 +11,6 @@ if [ ! -e "$root/.made" ]; then
   exit 77
 fi
 cd "$(dirname "$0")/../.."
-"$cmake" --preset release -B "$build" -DOFFHEAP_SYSROOT="$(realpath "$root")" -DOFFHEAP_TESTS=ON \
-  ${CMAKE_CXX_COMPILER_LAUNCHER:+-DCMAKE_CXX_COMPILER_LAUNCHER="$CMAKE_CXX_COMPILER_LAUNCHER"} >"$build.log"
-"$cmake" --build "$build" --target libshim tests/preload/all
-if grep -q libshim-attach.so "$build/build.ninja"; then "$cmake" --build "$build" --target libshim_attach; fi
+"$cmake" --preset release -B "$build" -DOFFHEAP_SYSROOT="$(realpath "$root")" -DOFFHEAP_TESTS=ON >"$build.log"
+mapfile -t programs < <(sed 's/^/preload_/' tests/roots/programs.txt)
+"$cmake" --build "$build" --target libshim libshim_attach plugin_small_frames plugin_large_frames "${programs[@]}"

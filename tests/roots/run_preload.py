@@ -24,17 +24,7 @@ sys.path.insert(0, str(PRELOAD))
 import run_program  # noqa: E402 (the path comes first)
 
 # What a glibc could break: what the loader is asked for, forks and threads, sizes, stacks.
-REPRESENTATIVE = """
-    cancelled_threads child_counts_apart closed_descriptors constructor_throws coroutine_stack deep_recursion
-    dlopen_deepbind dlopen_namespace dlopen_while_others_sample each_thread exceptions_while_sampling
-    exit_handlers fork_from_thread fork_in_signal_handler fork_while_others_allocate libc_blocks
-    malloc_info_xml mallopt_foreign mmap_by_program new_delete_forms new_handler_throws
-    own_malloc phdr_callback_allocates plugin_reloaded_elsewhere preinit_array pvalloc_page quiet_sum
-    realloc_moves recording_present sbrk_by_program seccomp_without_memfd signal_handler_small_stack
-    slots_reused small_thread_stack spawn_and_system stacks_match_backtrace
-    stacks_while_others_reload thread_churn
-    usable_size vfork_exec
-""".split()
+REPRESENTATIVE = (pathlib.Path(__file__).parent / "programs.txt").read_text(encoding="utf-8").split()
 
 # Sizes differ from one release of these to the next, and the root's is another than the shim's.
 OF_ONE_RELEASE = {"usable_size": ["next", "glibc"]}
@@ -118,6 +108,8 @@ def main():
     check_root(arguments.root)
     programs = arguments.build.resolve() / "tests" / "preload"
     arguments.shim = arguments.build.resolve() / "libshim" / "libshim.so"
+    if not arguments.shim.exists():
+        impossible(f"{arguments.shim} has not been built")
     for path in [arguments.shim, *programs.glob("*.so"), *(programs / name for name in arguments.programs)]:
         copy_into(arguments.root, path)
     known = sources()
