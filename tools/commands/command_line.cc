@@ -12,6 +12,7 @@
 #include "commands/doctor.h"
 #include "commands/documents.h"
 #include "commands/explain.h"
+#include "commands/explain_all.h"
 #include "commands/fail_on.h"
 #include "commands/run.h"
 #include "render/diff.h"
@@ -38,6 +39,8 @@ constexpr const char* kExamples =
     "offheap says where a process's resident memory is, byte for byte, and why.\n"
     "\n"
     "  offheap explain 4711                        a running process, as it is, no restart\n"
+    "  offheap explain shop                        a container, by its name or id; --all: every "
+    "process\n"
     "  offheap explain 4711 --for 30s              watch it: does anything grow?\n"
     "  offheap run -- ./server --port 80           start under the shim: sites, exact counts\n"
     "  offheap run --backend jemalloc -- ./server  the same on another allocator\n"
@@ -55,11 +58,21 @@ struct Asked {
   std::vector<std::string> fail_on;
   bool json = false;
   bool no_pause = false;
-  int pid = 0;
+  std::string target;
+  bool all = false;
   std::string output;
   std::string before;
   std::string after;
 };
+
+Result<int> do_explain_all(const Asked& asked, const std::vector<FailLimit>& limits) {
+  const auto all = explain_all(asked.explain);
+  if (!all) return all.error();
+  print(asked.json ? json_text(to_json(*all)) : render_text(*all, {colours_wanted()}));
+  for (const ProcessExplanation& process : all->processes)
+    if (process.explanation && exceeds(process.explanation->verdicts, limits)) return kExitFinding;
+  return 0;
+}
 
 Result<int> do_explain(Asked& asked) {
   if (!asked.watch.empty()) {
@@ -71,6 +84,7 @@ Result<int> do_explain(Asked& asked) {
   const auto limits = parse_fail_on(asked.fail_on);
   if (!limits) return limits.error();
   asked.explain.pause = !asked.no_pause;
+  if (asked.all) return do_explain_all(asked, *limits);
   const auto explanation = explain(asked.explain, nullptr);
   if (!explanation) return explanation.error();
   print(asked.json ? json_text(to_json(*explanation)) : render_text(*explanation, {colours_wanted()}));
@@ -78,7 +92,7 @@ Result<int> do_explain(Asked& asked) {
 }
 
 Result<int> do_snapshot(const Asked& asked) {
-  const auto written = write_snapshot(asked.pid, asked.output, !asked.no_pause);
+  const auto written = write_snapshot(asked.target, asked.output, !asked.no_pause);
   if (!written) return written.error();
   return 0;
 }
@@ -115,7 +129,9 @@ Json doctor_json(const DoctorReport& report) {
 }
 
 Result<int> do_doctor(const Asked& asked) {
-  const auto report = examine(asked.pid);
+  const auto target = resolve_process(asked.target);
+  if (!target) return target.error();
+  const auto report = examine(target->pid);
   if (!report) return report.error();
   print(asked.json ? json_text(doctor_json(*report)) : doctor_text(*report));
   return report->works ? 0 : kExitFinding;
@@ -140,11 +156,15 @@ void add_run(Commands& commands, Asked& asked) {
 void add_explain(Commands& commands, Asked& asked) {
   auto* command = commands.add("explain", "Where the memory of a process is, and why",
                                [&asked] { return do_explain(asked); });
-  command->add_option("target", asked.explain.target, "a pid, or a recording")->required();
+  command
+      ->add_option("target", asked.explain.target,
+                   "a pid, a container (name or id), a cgroup's path, or a recording")
+      ->required();
   command->add_option("--for", asked.watch, "watch that long, to see growth: 30s, 2m");
   command->add_flag("--no-pause", asked.no_pause,
                     "never stop the target: the heap's figures are then an estimate");
-  command->add_flag("--json", asked.json, "schema offheap.explain/1");
+  command->add_flag("--all", asked.all, "explain every process of the container or cgroup");
+  command->add_flag("--json", asked.json, "schema offheap.explain/1; with --all offheap.explain-all/1");
   command
       ->add_option("--fail-on", asked.fail_on, "exit 1 on this verdict: kind[:bytes], kind may be any")
       ->delimiter(',');
@@ -155,7 +175,7 @@ void add_explain(Commands& commands, Asked& asked) {
 void add_documents(Commands& commands, Asked& asked) {
   auto* snapshot = commands.add("snapshot", "Write everything that is known to a file",
                                 [&asked] { return do_snapshot(asked); });
-  snapshot->add_option("pid", asked.pid, "a process id")->required()->check(CLI::PositiveNumber);
+  snapshot->add_option("target", asked.target, "a pid, a container or a cgroup")->required();
   snapshot->add_option("-o,--output", asked.output, "the JSON file to write")->required();
   snapshot->add_flag("--no-pause", asked.no_pause, "never stop the target");
   auto* diff = commands.add("diff", "What grew between two snapshots or recordings",
@@ -168,7 +188,7 @@ void add_documents(Commands& commands, Asked& asked) {
 void add_doctor(Commands& commands, Asked& asked) {
   auto* command = commands.add("doctor", "Did the preload take effect, and if not why",
                                [&asked] { return do_doctor(asked); });
-  command->add_option("pid", asked.pid, "a process id")->required()->check(CLI::PositiveNumber);
+  command->add_option("target", asked.target, "a pid, a container or a cgroup")->required();
   command->add_flag("--json", asked.json, "schema offheap.doctor/1");
 }
 

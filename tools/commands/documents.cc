@@ -68,13 +68,14 @@ Result<Json> explain_document(const std::string& path) {
 
 }  // namespace
 
-Result<std::string> write_snapshot(int pid, const std::string& path, bool pause) {
+Result<std::string> write_snapshot(const std::string& target, const std::string& path, bool pause) {
   ExplainOptions options;
-  options.target = std::to_string(pid);
+  const auto process = resolve_process(target);
+  if (!process) return process.error();
   options.pause = pause;
   options.site_limit = kAllSites;
   Look look;
-  const auto explanation = explain(options, &look);
+  const auto explanation = explain_resolved(*process, options, &look);
   if (!explanation) return explanation.error();
   Json document = to_json(*explanation);
   document["raw"] = raw_json(look);

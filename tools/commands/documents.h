@@ -11,9 +11,10 @@
 
 namespace offheap {
 
-/// Explains `pid` and writes a document to `path`: the explanation, plus "raw" with every mapping.
-/// The file is written under another name first, so that a full disk never leaves half a document.
-Result<std::string> write_snapshot(int pid, const std::string& path, bool pause);
+/// Explains the process that `target` names and writes a document to `path`: the explanation, plus
+/// "raw" with every mapping. The file is written under another name first, so that a full disk never
+/// leaves half a document.
+Result<std::string> write_snapshot(const std::string& target, const std::string& path, bool pause);
 
 /// A document for `offheap diff`: a snapshot file as it is, a recording explained.
 ///

@@ -3,13 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <thread>
 
 #include "commands/gather.h"
 #include "commands/progress.h"
 #include "commands/target.h"
+#include "container/group_memory.h"
 #include "recording/reader.h"
 
 namespace offheap {
@@ -52,43 +53,66 @@ Result<std::vector<Look>> take_looks(const Process& process, const ExplainOption
   return looks;
 }
 
-Result<Explanation> explain_process(int pid, const ExplainOptions& options, Look* evidence_look) {
-  auto process = Process::open(pid);
+/// The cgroup's rules are for questions about it: it was named, or its first process, or it is full.
+bool speaks_for_group(const ResolvedTarget& target, const Look& look) {
+  if (target.whole_group) return true;
+  for (const ProcessUse& process : look.group->processes)
+    if (process.pid == target.pid && process.namespace_pid == 1) return true;
+  const Cgroup& cgroup = *look.cgroup;
+  if (!cgroup.container || !cgroup.limit_bytes) return false;
+  const Bytes needed =
+      cgroup.usage_bytes - std::min(cgroup.usage_bytes, look.group->bridge.file_unmapped_bytes);
+  return static_cast<double>(needed) >= kNearLimitShare * static_cast<double>(*cgroup.limit_bytes);
+}
+
+void read_group(const ResolvedTarget& target, Look& look) {
+  if (!look.cgroup) return;
+  if (target.container) look.cgroup->container = target.container;
+  look.group = read_group_memory(target.pid, *look.cgroup);
+  look.group->target_pid = target.pid;
+  look.group->speaks_for_group = speaks_for_group(target, look);
+}
+
+Result<Explanation> explain_process(const ResolvedTarget& target, const ExplainOptions& options,
+                                    Look* evidence_look) {
+  auto process = Process::open(target.pid);
   if (!process) return process.error();
   auto looks = take_looks(*process, options);
   if (!looks) return process->exited() ? process->exit_error() : looks.error();
+  read_group(target, looks->back());
+  if (!target.choice.empty()) looks->back().notes.insert(looks->back().notes.begin(), target.choice);
   GatherOptions gather;
   gather.site_limit = options.site_limit;
-  gather.target = std::to_string(pid);
-  gather.root = fmt::format("/proc/{}/root", pid);
-  Explanation explanation = explain_looks(describe_target(*process, looks->back()), *looks, gather);
+  gather.target = std::to_string(target.pid);
+  gather.root = fmt::format("/proc/{}/root", target.pid);
+  TargetLine line = describe_target(*process, looks->back());
+  if (target.container) line.container = target.container;
+  Explanation explanation = explain_looks(std::move(line), *looks, gather);
   if (evidence_look) *evidence_look = std::move(looks->back());
   return explanation;
 }
 
-Result<Explanation> explain_recording(const ExplainOptions& options) {
-  const auto snapshot = read_recording_file(options.target);
+Result<Explanation> explain_recording(const std::string& path, const ExplainOptions& options) {
+  const auto snapshot = read_recording_file(path);
   if (!snapshot) return snapshot.error();
   GatherOptions gather;
   gather.site_limit = options.site_limit;
-  gather.target = options.target;
+  gather.target = path;
   return explain_snapshot(describe_recording(*snapshot), *snapshot, gather);
 }
 
 }  // namespace
 
+Result<Explanation> explain_resolved(const ResolvedTarget& target, const ExplainOptions& options,
+                                     Look* evidence_look) {
+  if (target.pid == 0) return explain_recording(target.recording, options);
+  return explain_process(target, options, evidence_look);
+}
+
 Result<Explanation> explain(const ExplainOptions& options, Look* evidence_look) {
-  if (const auto pid = parse_pid(options.target)) return explain_process(*pid, options, evidence_look);
-  std::error_code problem;
-  if (!std::filesystem::exists(options.target, problem)) {
-    return Error{ErrorCode::kUsage, "neither a pid nor a recording", options.target,
-                 "give a process id, or a *.offheap file of OFFHEAP_RECORD"};
-  }
-  if (std::filesystem::is_directory(options.target, problem)) {
-    return Error{ErrorCode::kUsage, "this is a directory", options.target,
-                 "name one *.offheap file in it"};
-  }
-  return explain_recording(options);
+  const auto target = resolve_target(options.target);
+  if (!target) return target.error();
+  return explain_resolved(*target, options, evidence_look);
 }
 
 }  // namespace offheap

@@ -71,6 +71,7 @@ class Gatherer {
     explanation_.ledger = last.ledger;
     explanation_.heap = last.heap;
     explanation_.cgroup = last.cgroup;
+    explanation_.group = last.group;
     explanation_.notes = last.notes;
     evidence_.thread_count = last.threads.size();
     evidence_.huge_zero_bytes = last.huge_zero_bytes;
@@ -79,6 +80,13 @@ class Gatherer {
     use_threads(last);
     for (const LedgerCheck& check : last.ledger.checks)
       explanation_.self.checks.push_back({check.name, check.ok});
+    // Of the host's own groups the kernel counts parts elsewhere; a container's must fit.
+    if (last.group && last.cgroup && last.cgroup->container) {
+      explanation_.self.checks.push_back(
+          {"the cgroup's charge = anonymous + files + shared + kernel, but for what CPUs hold in "
+           "advance",
+           last.group->charge.closed()});
+    }
   }
 
   /// `before` is the snapshot of an earlier look, or null.
@@ -108,6 +116,7 @@ class Gatherer {
     evidence_.malloc = explanation_.malloc;
     evidence_.backend = explanation_.backend;
     evidence_.cgroup = explanation_.cgroup;
+    evidence_.group = explanation_.group;
     explanation_.verdicts = judge(evidence_);
     const TargetLine& target = explanation_.target;
     if (!target.has_shim && !target.shim_unreadable && explanation_.rss_known) {

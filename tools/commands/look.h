@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "cgroup/cgroup.h"
+#include "cgroup/charge.h"
 #include "glibc_heap/heap_report.h"
 #include "ledger/ledger.h"
 #include "procfs/process.h"
@@ -36,6 +37,7 @@ struct Look {
   std::optional<Snapshot> snapshot;
   bool recording_unreadable = false;  ///< there is one, and it was not read
   std::optional<Cgroup> cgroup;
+  std::optional<GroupMemory> group;  ///< of a last look only: it reads other processes too
   std::array<Bytes, kOwnerCount> huge_zero_bytes{};
   std::vector<std::string> notes;
 };

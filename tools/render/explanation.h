@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cgroup/cgroup.h"
+#include "cgroup/charge.h"
 #include "glibc_heap/heap_report.h"
 #include "ledger/ledger.h"
 #include "ledger/malloc_totals.h"
@@ -101,6 +102,7 @@ struct Explanation {
   std::vector<SiteLine> sites;  ///< largest first, cut to what was asked for
   std::size_t site_count = 0;   ///< before the cut
   std::optional<Cgroup> cgroup;
+  std::optional<GroupMemory> group;
   std::optional<WatchLine> watch;
   std::vector<Verdict> verdicts;
   std::vector<std::string> notes;  ///< what could not be read, and what would change that

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "render/cgroup_text.h"
+
 namespace offheap {
 namespace {
 
@@ -25,9 +27,7 @@ Json obtained_json(const ObtainedParts& parts) {
 
 Json target_json(const TargetLine& target) {
   Json json{{"pid", target.pid}, {"command", target.command}};
-  json["container"] = target.container
-                          ? Json{{"id", target.container->id}, {"runtime", target.container->runtime}}
-                          : Json(nullptr);
+  json["container"] = container_json(target.container);
   auto text_or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
   json["jvm"] = target.jvm ? Json{{"version", text_or_null(target.jvm_version)},
                                   {"gc", text_or_null(target.jvm_gc)}}
@@ -152,24 +152,6 @@ Json site_json(const SiteLine& site) {
   return json;
 }
 
-Json cgroup_json(const std::optional<Cgroup>& cgroup) {
-  if (!cgroup) return nullptr;
-  Json json{{"version", cgroup->version}, {"path", cgroup->path}};
-  json["limit_bytes"] = cgroup->limit_bytes ? Json(*cgroup->limit_bytes) : Json(nullptr);
-  json["usage_bytes"] = cgroup->usage_bytes;
-  json["failcnt"] = cgroup->failcnt;
-  json["oom_kills"] = cgroup->oom_kills;
-  json["peak_usage_bytes"] = cgroup->peak_usage_bytes;
-  json["swap_limit_bytes"] = cgroup->swap_limit_bytes ? Json(*cgroup->swap_limit_bytes) : Json(nullptr);
-  json["swap_usage_bytes"] = cgroup->swap_usage_bytes;
-  json["anon_bytes"] = cgroup->anon_bytes();
-  json["file_bytes"] = cgroup->file_bytes();
-  json["shmem_bytes"] = cgroup->shmem_bytes();
-  json["kernel_bytes"] = cgroup->kernel_bytes;
-  json["stat"] = cgroup->stat;
-  return json;
-}
-
 Json verdicts_json(const std::vector<Verdict>& verdicts) {
   Json rows = Json::array();
   for (const Verdict& verdict : verdicts) {
@@ -230,7 +212,7 @@ Json to_json(const Explanation& explanation) {
   json["sites"] = Json::array();
   for (const SiteLine& site : explanation.sites) json["sites"].push_back(site_json(site));
   json["site_count"] = explanation.site_count;
-  json["cgroup"] = cgroup_json(explanation.cgroup);
+  json["cgroup"] = cgroup_json(explanation.cgroup, explanation.group);
   json["watch"] = watch_json(explanation.watch);
   json["verdicts"] = verdicts_json(explanation.verdicts);
   json["notes"] = explanation.notes;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/format.h"
+#include "render/cgroup_text.h"
 #include "render/page.h"
 #include "render/sanitise.h"
 
@@ -31,8 +32,7 @@ void add_head(const Explanation& explanation, Page& page) {
                            : std::string(target.shim_unreadable ? "a shim whose recording was not read"
                                                                 : "no shim");
   if (target.container) {
-    about += fmt::format(", container {} ({})", target.container->id.substr(0, 12),
-                         target.container->runtime);
+    about += fmt::format(", container {}", container_text(*target.container));
   }
   page.wrapped("", about);
   if (explanation.rss_known)
@@ -259,23 +259,6 @@ void add_threads(const Explanation& explanation, Page& page) {
     page.line(fmt::format("  and {} more", order.size() - kThreadsShown));
 }
 
-void add_cgroup(const Explanation& explanation, Page& page) {
-  if (!explanation.cgroup) return;
-  const Cgroup& cgroup = *explanation.cgroup;
-  page.heading(fmt::format("CGROUP v{} {}", cgroup.version, sanitise(cgroup.path, 80)));
-  page.wrapped(
-      "  ",
-      fmt::format("charge {} = {} anonymous + {} files + {} shared + {} kernel and rest; limit {}; met "
-                  "the limit {} times; {} kills",
-                  format_bytes(cgroup.usage_bytes), format_bytes(cgroup.anon_bytes()),
-                  format_bytes(cgroup.file_bytes()), format_bytes(cgroup.shmem_bytes()),
-                  format_bytes(cgroup.usage_bytes -
-                               std::min(cgroup.usage_bytes, cgroup.anon_bytes() + cgroup.file_bytes() +
-                                                                cgroup.shmem_bytes())),
-                  cgroup.limit_bytes ? format_bytes(*cgroup.limit_bytes) : "none", cgroup.failcnt,
-                  cgroup.oom_kills));
-}
-
 void add_self(const Explanation& explanation, Page& page) {
   const auto& checks = explanation.self.checks;
   const auto good =
@@ -299,7 +282,7 @@ std::string render_text(const Explanation& explanation, const TextOptions& optio
   add_malloc(explanation, page);
   add_sites(explanation, page);
   add_threads(explanation, page);
-  add_cgroup(explanation, page);
+  add_cgroup_text(explanation.cgroup, explanation.group, page);
   add_self(explanation, page);
   return page.take();
 }
