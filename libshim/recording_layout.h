@@ -17,7 +17,7 @@
 namespace recording {
 
 inline constexpr char kMagic[8] = {'o', 'f', 'f', 'h', 'e', 'a', 'p', '\n'};
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 
 /// Name of the memfd; /proc/PID/maps shows it as "/memfd:offheap-recording (deleted)". No descriptor
 /// stays open: programs that count or close their descriptors see no difference.
@@ -37,8 +37,16 @@ inline constexpr uint32_t kBucketSlots = 8;
 inline constexpr uint32_t kGenerationCount = 4;
 inline constexpr uint32_t kGenerationSlots[kGenerationCount] = {1024, 4096, 16384, 131072};
 inline constexpr uint32_t kLiveSampleCapacity = 1024 + 4096 + 16384 + 131072;
-/// A stack deeper than this is cut at its root end and its site marked kSiteTruncated.
+/// A native stack deeper than this is cut at its root end and its site marked kSiteTruncated.
 inline constexpr uint32_t kMaxFrames = 64;
+/// The same for the Java frames that stand above a native stack.
+inline constexpr uint32_t kMaxJavaFrames = 256;
+/// Words of the frame pool that one site can take: two Java frames share a word.
+inline constexpr uint32_t kMaxSiteWords = kMaxFrames + kMaxJavaFrames / 2;
+inline constexpr uint32_t kJavaNameCapacity = 4096;
+inline constexpr uint32_t kJavaNameBytes = 240 * 1024;
+/// Longest name that is kept; see JavaName.
+inline constexpr uint32_t kJavaNameLength = 255;
 
 /// What the shim forwards to. kNextGlibc and kGlibc have glibc chunk headers.
 enum class BackendKind : uint32_t {
@@ -83,6 +91,18 @@ enum class AttachResult : int32_t {
   kBadOptions = 10,
 };
 
+/// Whether stacks of Java threads carry Java frames, and if not, why.
+enum class JavaFrames : uint32_t {
+  kNoVm = 0,     ///< no Java VM seen in this process
+  kWaiting = 1,  ///< seen, but no stack with Java code beneath it yet
+  kOn = 2,
+  kNoTables = 3,      ///< a VM without HotSpot's description of itself
+  kOtherVersion = 4,  ///< a HotSpot of a version that the walk is not known to be right for
+  kNoField = 5,       ///< the description lacks a field; `java_missing` names it
+  kNoThread = 6,      ///< the VM's thread pointer was not found
+  kSelfCheck = 7,     ///< switched off: too many walks did not reach a thread's first frame
+};
+
 /// What was lost, and why; each a count that any thread adds to. Never silent: the reader shows them.
 struct Losses {
   uint64_t live_sample_full_count;  ///< sample taken, but no free slot in its buckets
@@ -93,6 +113,7 @@ struct Losses {
   uint64_t backend_range_full_count;
   uint64_t arena_full_count;  ///< cells that went to the slot's unnamed rest
   uint64_t reentrant_count;   ///< allocations made while the shim was sampling, counted but not sampled
+  uint64_t java_name_full_count;  ///< Java frames without a name, since the table of names is full
 };
 
 /// One point of the timeline. Written by whichever thread takes the tick; `sequence` is odd while a
@@ -192,17 +213,47 @@ struct alignas(64) ThreadSlot {
 };
 
 enum SiteFlag : uint16_t {
-  kSiteTruncated = 1u << 0,   ///< deeper than kMaxFrames
+  kSiteTruncated = 1u << 0,   ///< deeper than kMaxFrames or kMaxJavaFrames
   kSiteMapping = 1u << 1,     ///< program's own mmap/mremap/brk, not an allocation
   kSiteIncomplete = 1u << 2,  ///< the unwinder had to stop before the root
+};
+
+/// A word of the frame pool with this bit is no return address but one or two Java frames, of 31 bits
+/// each: the first in bits 32..62, the second, or 0, in bits 0..30. They follow the native frames.
+inline constexpr uint64_t kJavaFrameBit = uint64_t{1} << 63;
+
+/// A Java frame is  kind:3 | name:12 | bci:16.  The last four kinds are marks that stand between frames
+/// and have neither name nor bci.
+enum JavaFrameKind : uint32_t {
+  kJavaNone = 0,
+  kJavaBytecode = 1,      ///< in the bytecode at `bci`
+  kJavaNativeMethod = 2,  ///< a native method; its code is among the native frames
+  kJavaNoBytecode = 3,    ///< in the method, it is not known where
+  kJavaFrozen = 4,        ///< a virtual thread's frames follow that are kept in the Java heap
+  kJavaNotWalkable = 5,   ///< frames may be missing from here to the root
+  kJavaNativeCut = 6,     ///< native frames are missing before the first Java frame
+};
+inline constexpr uint32_t kJavaBciBits = 16;
+inline constexpr uint32_t kJavaNameBits = 12;
+inline constexpr uint32_t kJavaKindShift = kJavaBciBits + kJavaNameBits;
+/// Name of a frame whose name did not fit. That slot of the table stays empty.
+inline constexpr uint32_t kNoJavaName = kJavaNameCapacity - 1;
+
+/// One name, "java/util/zip/Deflater.<init>", once. Class names are as the VM keeps them, with slashes;
+/// a hidden class's number ("+0x...") is left out. Too long a class name is cut at its front, a method
+/// name at its end. Inserted once, never moved or removed. `hash` is stored last (release), 0 = unused.
+struct JavaName {
+  uint64_t hash;
+  uint32_t begin;   ///< index into java_name_text
+  uint32_t length;  ///< bytes, not terminated
 };
 
 /// One stack. Inserted once, never moved or removed. `hash` is stored last (release), 0 = unused.
 struct Site {
   uint64_t hash;
-  uint32_t frame_begin;  ///< index into the frame pool, leaf first; return addresses
-  uint16_t frame_count;
-  uint16_t flags;                     ///< SiteFlag
+  uint32_t frame_begin;  ///< index into the frame pool, leaf first; return addresses, then Java frames
+  uint16_t frame_count;  ///< words of the pool
+  uint16_t flags;        ///< SiteFlag
   uint64_t sampled_count;             ///< any thread: samples taken
   uint64_t sampled_freed_count;       ///< any thread: of these, freed
   uint64_t allocated_estimate_bytes;  ///< any thread: sum of usable / inclusion probability
@@ -294,7 +345,14 @@ struct Header {
   Losses losses;
   SelfCost self;
   BackendStatistics backend;
-  ArenaCell folded;  ///< counts of exited threads and of threads without a slot, all arenas
+  JavaFrames java_frames;  ///< any thread
+  uint32_t java_version;   ///< feature release, 0 = unknown
+  char java_missing[48];   ///< "Type::_field" where kNoField; zero-padded
+  uint32_t java_name_count;
+  uint32_t java_name_bytes;   ///< of java_name_text, in use
+  uint64_t java_walk_count;   ///< any thread: stacks of Java threads that were followed
+  uint64_t java_stray_count;  ///< any thread: of these, how many did not reach the thread's first frame
+  ArenaCell folded;           ///< counts of exited threads and of threads without a slot, all arenas
 };
 
 struct LiveSamples {
@@ -312,6 +370,8 @@ struct Recording {
   alignas(4096) Module modules[kModuleCapacity];
   alignas(4096) Site sites[kSiteCapacity];
   alignas(4096) DirectMapping direct_mappings[kDirectMappingCapacity];
+  alignas(4096) JavaName java_names[kJavaNameCapacity];
+  alignas(4096) char java_name_text[kJavaNameBytes];
   alignas(4096) uint64_t frames[kFrameCapacity];
   alignas(4096) LiveSamples live_samples;
 };
@@ -319,6 +379,8 @@ struct Recording {
 static_assert(sizeof(TimelineEntry) == 64);
 static_assert(sizeof(Module) == 256);
 static_assert(sizeof(Site) == 64);
+static_assert(sizeof(JavaName) == 16);
+static_assert(kJavaNameCapacity == 1u << kJavaNameBits && kJavaKindShift + 3 == 31);
 static_assert(sizeof(LiveSample) == 24);
 static_assert(sizeof(DirectMapping) == 24);
 static_assert(offsetof(ThreadSlot, own) == 64, "the hot counters fill the first cache line");

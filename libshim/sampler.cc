@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libshim/sampler.h"
 
+#include "libshim/java/java_frames.h"
 #include "libshim/process.h"
 #include "libshim/sampling/interval.h"
 #include "libshim/sampling/live_samples.h"
@@ -68,11 +69,19 @@ LiveSample describe(const Block& block, uint64_t mean_bytes, uint32_t site, uint
   return sample;
 }
 
-void take_sample(const Block& block, uint64_t mean_bytes, uint64_t now_ns) {
+/// The site of whoever called the shim.
+uint32_t site_here(uint16_t flags) {
   Stack stack;
   unwind(&stack);
   bool inserted = false;
-  uint32_t index = site_of(the_recording, stack, 0, &inserted);
+  uint32_t index = java_frames_possible() ? site_with_java(the_recording, &stack, flags, &inserted)
+                                          : site_of(the_recording, stack, flags, &inserted);
+  if (inserted) look_for_java(the_recording);
+  return index;
+}
+
+void take_sample(const Block& block, uint64_t mean_bytes, uint64_t now_ns) {
+  uint32_t index = site_here(0);
   LiveSample sample = describe(block, mean_bytes, index, now_ns);
   if (index != recording::kNoSite) {
     Site& site = the_recording->sites[index];
@@ -176,12 +185,7 @@ void restore_sample(void* address, const LiveSample& sample) {
   if (live_insert(the_recording, reinterpret_cast<uint64_t>(address), sample)) tag_add(address);
 }
 
-uint32_t site_of_caller() {
-  Stack stack;
-  unwind(&stack);
-  bool inserted = false;
-  return site_of(the_recording, stack, recording::kSiteMapping, &inserted);
-}
+uint32_t site_of_caller() { return site_here(recording::kSiteMapping); }
 
 void start_sampler() {
   interval = Interval{};  // a forked child's CPU clock starts anew
@@ -189,6 +193,7 @@ void start_sampler() {
   interval.budget = the_options.budget_ppm * 1e-6;
   if (the_options.sample_bytes) interval_fix(&interval, the_options.sample_bytes);
   the_recording->header.sample_mean_bytes = sample_mean_bytes();
+  publish_java(the_recording);
   timeline_begin(monotonic_ns());
 }
 

@@ -37,33 +37,32 @@ uint64_t* description_word(Site* site) {
   return reinterpret_cast<uint64_t*>(reinterpret_cast<char*>(site) + offsetof(Site, frame_begin));
 }
 
-uint64_t hash_of(const Stack& stack, uint16_t flags) {
+uint64_t hash_of(SiteWords stack, uint16_t flags) {
   uint64_t hash = 0x9e3779b97f4a7c15u ^ (static_cast<uint64_t>(flags) << 32) ^ stack.count;
   for (uint32_t i = 0; i < stack.count; i++) {
-    hash = (hash ^ stack.frames[i]) * 0xd6e8feb86659fd93u;
+    hash = (hash ^ stack.words[i]) * 0xd6e8feb86659fd93u;
     hash ^= hash >> 32;
   }
   return hash != 0 ? hash : 1;
 }
 
-bool has_frames(const Recording* recording, Description description, const Stack& stack,
-                uint16_t flags) {
+bool has_frames(const Recording* recording, Description description, SiteWords stack, uint16_t flags) {
   if (description.frame_count != stack.count || description.flags != flags) return false;
   const uint64_t* frames = &recording->frames[description.frame_begin];
   for (uint32_t i = 0; i < stack.count; i++) {
-    if (frames[i] != stack.frames[i]) return false;
+    if (frames[i] != stack.words[i]) return false;
   }
   return true;
 }
 
-uint32_t copy_frames(Recording* recording, const Stack& stack) {
+uint32_t copy_frames(Recording* recording, SiteWords stack) {
   uint32_t* used = &recording->header.frame_count;
   uint32_t begin = load_relaxed(used);
   do {
     if (stack.count > recording::kFrameCapacity - begin) return kNoFrames;
   } while (!__atomic_compare_exchange_n(used, &begin, begin + stack.count, true, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED));
-  for (uint32_t i = 0; i < stack.count; i++) recording->frames[begin + i] = stack.frames[i];
+  for (uint32_t i = 0; i < stack.count; i++) recording->frames[begin + i] = stack.words[i];
   return begin;
 }
 
@@ -72,14 +71,15 @@ void give_back_frames(Recording* recording, uint32_t begin, uint32_t count) {
   replace_if(&recording->header.frame_count, begin + count, begin);
 }
 
-void note_modules(Recording* recording, const Stack& stack) {
+void note_modules(Recording* recording, SiteWords stack) {
   const uint64_t now_ms = recording_now_ms(recording);
-  for (uint32_t i = 0; i < stack.count; i++) note_module(recording, stack.frames[i], now_ms);
+  for (uint32_t i = 0; i < stack.count && (stack.words[i] & recording::kJavaFrameBit) == 0; i++)
+    note_module(recording, stack.words[i], now_ms);
 }
 
 enum class Probe { kFound, kInserted, kOther, kFull };
 
-Probe probe_empty(Recording* recording, Site* site, const Stack& stack, uint16_t flags, uint64_t hash) {
+Probe probe_empty(Recording* recording, Site* site, SiteWords stack, uint16_t flags, uint64_t hash) {
   const uint32_t begin = copy_frames(recording, stack);
   if (begin == kNoFrames) return Probe::kFull;
   const Description description{begin, static_cast<uint16_t>(stack.count), flags};
@@ -92,7 +92,7 @@ Probe probe_empty(Recording* recording, Site* site, const Stack& stack, uint16_t
   return Probe::kInserted;
 }
 
-Probe probe(Recording* recording, Site* site, const Stack& stack, uint16_t flags, uint64_t hash) {
+Probe probe(Recording* recording, Site* site, SiteWords stack, uint16_t flags, uint64_t hash) {
   const uint64_t seen = load_acquire(&site->hash);
   if (seen != 0) return seen == hash ? Probe::kFound : Probe::kOther;
   uint64_t word = load_acquire(description_word(site));
@@ -110,6 +110,10 @@ Probe probe(Recording* recording, Site* site, const Stack& stack, uint16_t flags
 uint32_t site_of(Recording* recording, const Stack& stack, uint16_t flags, bool* inserted) {
   if (stack.truncated) flags |= recording::kSiteTruncated;
   if (stack.incomplete || stack.count == 0) flags |= recording::kSiteIncomplete;
+  return site_of(recording, SiteWords{stack.frames, stack.count}, flags, inserted);
+}
+
+uint32_t site_of(Recording* recording, SiteWords stack, uint16_t flags, bool* inserted) {
   *inserted = false;
   const uint64_t hash = hash_of(stack, flags);
   for (uint32_t i = 0; i < kProbeLimit; i++) {

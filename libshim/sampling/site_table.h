@@ -19,4 +19,12 @@ namespace shim {
 /// Thread: any. Signal: safe. Alloc: none. errno: untouched.
 uint32_t site_of(recording::Recording* recording, const Stack& stack, uint16_t flags, bool* inserted);
 
+/// The same for words of the frame pool as they are to be stored, at most recording::kMaxSiteWords,
+/// and all flags.
+struct SiteWords {
+  const uint64_t* words;
+  uint32_t count;
+};
+uint32_t site_of(recording::Recording* recording, SiteWords stack, uint16_t flags, bool* inserted);
+
 }  // namespace shim

@@ -16,7 +16,8 @@ using offheap::Snapshot;
 using recording::Recording;
 
 // Where populated() puts its sites.
-constexpr std::size_t kSiteSlots[] = {17, 900, 4000};
+constexpr std::size_t kSiteSlots[] = {17, 900, 4000, 5000};
+constexpr std::size_t kJavaNameSlots[] = {77, 78};
 
 std::vector<fuzz::Section> sections() {
   std::vector<fuzz::Section> all = {
@@ -28,13 +29,16 @@ std::vector<fuzz::Section> sections() {
       {offsetof(Recording, threads), sizeof(recording::ThreadSlot), 4},
       {offsetof(Recording, modules), sizeof(recording::Module), 4},
       {offsetof(Recording, direct_mappings), sizeof(recording::DirectMapping), 4},
-      {offsetof(Recording, frames), sizeof(std::uint64_t), 8},
+      {offsetof(Recording, frames), sizeof(std::uint64_t), 9},
       {offsetof(Recording, live_samples.addresses), sizeof(std::uint64_t), 70},
       {offsetof(Recording, live_samples.records), sizeof(recording::LiveSample), 70},
   };
   for (std::size_t slot : kSiteSlots)
     all.push_back(
         {offsetof(Recording, sites) + slot * sizeof(recording::Site), sizeof(recording::Site), 1});
+  for (std::size_t slot : kJavaNameSlots)
+    all.push_back({offsetof(Recording, java_names) + slot * sizeof(recording::JavaName),
+                   sizeof(recording::JavaName), 1});
   return all;
 }
 
@@ -54,8 +58,14 @@ void check_snapshot(const Snapshot& snapshot) {
     fuzz::require(known_site(snapshot, mapping.site), "a mapping's site is in the snapshot");
     fuzz::require(mapping.range.begin < mapping.range.end, "a mapping is a range");
   }
-  for (const auto& site : snapshot.sites)
-    fuzz::require(site.frames.size() <= recording::kMaxFrames, "a site's frames are in bounds");
+  for (const auto& site : snapshot.sites) {
+    fuzz::require(site.frames.size() + site.java_frames.size() / 2 <= recording::kMaxSiteWords,
+                  "a site's frames are in bounds");
+    for (const auto& frame : site.java_frames)
+      fuzz::require(frame.name.size() <= recording::kJavaNameLength && frame.bci <= 65535 &&
+                        frame.kind != recording::kJavaNone,
+                    "a Java frame is one");
+  }
   for (const auto& module : snapshot.modules)
     fuzz::require(module.range.begin < module.range.end && module.build_id.size() <= 20,
                   "a module is a range with a build id");

@@ -73,6 +73,29 @@ class RecordingBuilder {
     return index;
   }
 
+  /// A Java name in the table's slot `id`.
+  std::uint32_t add_java_name(std::uint32_t id, std::string_view name) {
+    recording::JavaName& entry = raw_->java_names[id];
+    entry.hash = id + 1;
+    entry.begin = raw_->header.java_name_bytes;
+    entry.length = static_cast<std::uint32_t>(name.size());
+    std::memcpy(raw_->java_name_text + entry.begin, name.data(), name.size());
+    raw_->header.java_name_bytes += entry.length;
+    ++raw_->header.java_name_count;
+    return id;
+  }
+
+  static std::uint32_t java_frame(recording::JavaFrameKind kind, std::uint32_t name = 0,
+                                  std::uint32_t bci = 0) {
+    return static_cast<std::uint32_t>(kind) << recording::kJavaKindShift |
+           name << recording::kJavaBciBits | bci;
+  }
+
+  /// One word of a site's frames; `second` 0 = one frame only.
+  static std::uint64_t java_word(std::uint32_t first, std::uint32_t second = 0) {
+    return recording::kJavaFrameBit | std::uint64_t{first} << 32 | second;
+  }
+
   recording::LiveSample& add_sample(std::uint64_t address, std::uint32_t site, std::uint64_t requested,
                                     std::uint32_t slack, float mean, std::uint32_t born_ms) {
     std::uint32_t slot = next_sample_++;
@@ -140,6 +163,13 @@ inline RecordingBuilder RecordingBuilder::populated() {
   std::uint32_t leak = builder.add_site(17, {0x401000, 0x402000, 0x403000});
   std::uint32_t cache = builder.add_site(900, {0x401100, 0x402000}, recording::kSiteTruncated);
   std::uint32_t mapper = builder.add_site(4000, {0x401200}, recording::kSiteMapping);
+  builder.add_java_name(77, "java/util/zip/Deflater.init");
+  builder.add_java_name(78, "shop/Cache.put");
+  raw.header.java_frames = recording::JavaFrames::kOn;
+  raw.header.java_version = 17;
+  const std::uint64_t java = java_word(java_frame(recording::kJavaNativeMethod, 77),
+                                       java_frame(recording::kJavaBytecode, 78, 13));
+  builder.add_site(5000, {0x401300, java, java_word(java_frame(recording::kJavaFrozen))});
   for (std::uint32_t i = 0; i < 64; ++i)
     builder.add_sample(0x10000000 + i * 4096ULL, i % 3 ? leak : cache, 1000 + i, 8, 16384, i * 100);
   builder.add_mapping(0x7f1000000000, 1 << 20, mapper, 50);

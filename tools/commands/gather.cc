@@ -264,6 +264,7 @@ class Gatherer {
     line.mapping = mapping;
     line.truncated = estimate.site < snapshot.sites.size() && snapshot.sites[estimate.site].truncated;
     line.frames = names.frames(estimate.site);
+    line.allocated_by = names.allocated_by(estimate.site);
     return line;
   }
 

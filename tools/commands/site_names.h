@@ -21,6 +21,9 @@ class SiteNames {
   /// The frames of a site, leaf first, without the shim's own.
   std::vector<Frame> frames(std::uint32_t site);
 
+  /// "direct-buffer", "unsafe" or "jni" where Java frames say so, else empty.
+  std::string allocated_by(std::uint32_t site);
+
   /// "f < g < h": the first three frames that are the program's and not the allocator's or operator
   /// new's. "a site without names" when there are none.
   std::string place(std::uint32_t site);
@@ -29,7 +32,8 @@ class SiteNames {
   /// the next page, else empty.
   std::string place_of_block(Address address);
 
-  [[nodiscard]] std::vector<std::string> notes() const { return symbolizer_.notes(); }
+  /// What is missing in the names, and why.
+  [[nodiscard]] std::vector<std::string> notes() const;
 
  private:
   const Snapshot& snapshot_;

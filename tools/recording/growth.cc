@@ -99,11 +99,14 @@ bool contains(const std::vector<SampleKey>& keys, const RecordedSample& sample) 
 /// For each site of `before` its index in `after`, by its frames: the reader numbers sites by what
 /// stands before them in the table.
 std::vector<std::uint32_t> site_translation(const Snapshot& before, const Snapshot& after) {
-  std::map<std::vector<Address>, std::uint32_t> by_frames;
-  for (std::uint32_t i = 0; i < after.sites.size(); ++i) by_frames.emplace(after.sites[i].frames, i);
+  using Key = std::pair<std::vector<Address>, std::vector<RecordedJavaFrame>>;
+  auto key_of_site = [](const RecordedSite& site) { return Key(site.frames, site.java_frames); };
+  std::map<Key, std::uint32_t> by_frames;
+  for (std::uint32_t i = 0; i < after.sites.size(); ++i)
+    by_frames.emplace(key_of_site(after.sites[i]), i);
   std::vector<std::uint32_t> translation;
   for (const RecordedSite& site : before.sites) {
-    auto found = by_frames.find(site.frames);
+    auto found = by_frames.find(key_of_site(site));
     translation.push_back(found == by_frames.end() ? recording::kNoSite : found->second);
   }
   return translation;

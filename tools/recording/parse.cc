@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "recording/counters.h"
+#include "recording/frames.h"
 #include "recording/reader.h"
 
 namespace offheap {
@@ -110,6 +111,14 @@ class Parser {
       out_.backend_kind = recording::BackendKind::kUnset;
       ++out_.rejected_count;
     }
+    out_.java_frames = header_.java_frames;
+    if (static_cast<std::uint32_t>(out_.java_frames) >
+        static_cast<std::uint32_t>(recording::JavaFrames::kSelfCheck)) {
+      out_.java_frames = recording::JavaFrames::kNoVm;
+      ++out_.rejected_count;
+    }
+    out_.java_version = header_.java_version;
+    out_.java_missing = field_text(header_.java_missing);
     out_.backend_name = field_text(header_.backend_name);
     out_.command = field_text(header_.command);
     out_.sample_mean_bytes = header_.sample_mean_bytes;
@@ -151,7 +160,7 @@ class Parser {
     for (std::uint32_t i = 0; i < recording::kSiteCapacity; ++i) {
       const recording::Site& site = raw_.sites[i];
       if (site.hash == 0) continue;
-      if (site.frame_count > recording::kMaxFrames || site.frame_begin > recording::kFrameCapacity ||
+      if (site.frame_count > recording::kMaxSiteWords || site.frame_begin > recording::kFrameCapacity ||
           site.frame_count > recording::kFrameCapacity - site.frame_begin) {
         ++out_.rejected_count;
         continue;
@@ -163,8 +172,7 @@ class Parser {
 
   void append_site(const recording::Site& site) {
     RecordedSite& read = out_.sites.emplace_back();
-    const std::uint64_t* frames = raw_.frames + site.frame_begin;
-    read.frames.assign(frames, frames + site.frame_count);
+    if (!read_frames(raw_, site, &read)) ++out_.rejected_count;
     read.truncated = (site.flags & recording::kSiteTruncated) != 0;
     read.incomplete = (site.flags & recording::kSiteIncomplete) != 0;
     read.mapping = (site.flags & recording::kSiteMapping) != 0;

@@ -4,6 +4,7 @@
 // anything that the target could still change. reader.h produces it.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -40,8 +41,19 @@ struct RecordedSample {
   std::uint64_t born_ns = 0;  ///< CLOCK_MONOTONIC
 };
 
+/// A frame of Java code, or a mark between such frames.
+struct RecordedJavaFrame {
+  recording::JavaFrameKind kind = recording::kJavaNone;
+  std::string name;       ///< "java.util.zip.Deflater.<init>"; empty for marks and where it did not fit
+  std::uint32_t bci = 0;  ///< index of the bytecode, where kind is kJavaBytecode
+
+  bool operator==(const RecordedJavaFrame&) const = default;
+  auto operator<=>(const RecordedJavaFrame&) const = default;
+};
+
 struct RecordedSite {
-  std::vector<Address> frames;  ///< leaf first, return addresses
+  std::vector<Address> frames;                 ///< native, leaf first, return addresses
+  std::vector<RecordedJavaFrame> java_frames;  ///< above them, leaf first
   bool truncated = false;
   bool incomplete = false;
   bool mapping = false;  ///< the program's own mmap
@@ -107,10 +119,19 @@ struct Snapshot {
   std::vector<Range> backend_ranges;
   std::vector<TimelinePoint> timeline;  ///< oldest first
   recording::BackendStatistics backend;
+  recording::JavaFrames java_frames = recording::JavaFrames::kNoVm;
+  std::uint32_t java_version = 0;  ///< feature release, 0 = unknown
+  std::string java_missing;        ///< the field that the VM's tables lack
   recording::Losses losses;
   recording::SelfCost self;
   std::uint64_t rejected_count = 0;  ///< entries that failed their bounds check and were dropped
   bool consistent = true;            ///< false: threads ended in every attempt to copy the counts
 };
+
+/// Whether the process was there before its recording: a forked child, or one that was attached to. It
+/// also frees blocks that were never counted, so allocated - freed is growth, and may be below zero.
+inline bool begins_late(const Snapshot& snapshot) {
+  return (snapshot.flags & (recording::kFlagForked | recording::kFlagAttached)) != 0;
+}
 
 }  // namespace offheap

@@ -22,7 +22,10 @@ namespace offheap {
 struct Frame {
   std::string function;  ///< demangled; "0x7f..." when no name is known
   std::string module;    ///< file name of the ELF file
+  /// "java"; "mark" for what stands between frames.
   std::string kind = "native";
+  /// Java: index of the bytecode, where known.
+  std::optional<std::uint32_t> bci = std::nullopt;
 };
 
 struct SiteLine {
@@ -38,6 +41,7 @@ struct SiteLine {
   std::uint64_t sample_count = 0;
   bool mapping = false;
   bool truncated = false;
+  std::string allocated_by;   ///< "direct-buffer", "unsafe", "jni"; empty = not known to be any
   std::vector<Frame> frames;  ///< leaf first
 };
 

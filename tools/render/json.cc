@@ -144,10 +144,12 @@ Json site_json(const SiteLine& site) {
   json["sample_count"] = site.sample_count;
   json["kind"] = site.mapping ? "mmap" : "malloc";
   json["truncated"] = site.truncated;
+  json["allocated_by"] = site.allocated_by.empty() ? Json(nullptr) : Json(site.allocated_by);
   json["frames"] = Json::array();
   for (const Frame& frame : site.frames) {
-    json["frames"].push_back(
-        {{"function", frame.function}, {"module", frame.module}, {"kind", frame.kind}});
+    Json line{{"function", frame.function}, {"module", frame.module}, {"kind", frame.kind}};
+    if (frame.bci) line["bci"] = *frame.bci;
+    json["frames"].push_back(std::move(line));
   }
   return json;
 }

@@ -166,6 +166,12 @@ void add_malloc(const Explanation& explanation, Page& page) {
                         format_bytes(malloc.resident.live_bytes), format_bytes(malloc.system_bytes)));
 }
 
+/// What stands beside a frame's name: its file, or where in a Java method it is.
+std::string place_of(const Frame& frame) {
+  if (frame.kind != "java") return frame.module;
+  return frame.bci ? fmt::format("java, bci {}", *frame.bci) : "java";
+}
+
 /// Sites that read the same: one kind, and the same names in every frame that is shown.
 bool looks_alike(const SiteLine& a, const SiteLine& b) {
   if (a.mapping != b.mapping) return false;
@@ -229,7 +235,7 @@ void add_sites(const Explanation& explanation, Page& page) {
     for (std::size_t i = 0; i < std::min(kFramesShown, site.frames.size()); ++i) {
       const Frame& frame = site.frames[i];
       page.line(fmt::format("       {}  {}", sanitise(frame.function, 60),
-                            page.dim(sanitise(frame.module, 30))));
+                            page.dim(sanitise(place_of(frame), 30))));
     }
     if (site.frames.size() > kFramesShown) {
       page.line(group.site_count > 1
