@@ -7,6 +7,7 @@
 #include "commands/commands.h"
 #include "commands/explain.h"
 #include "commands/trim.h"
+#include "container/resolve.h"
 #include "render/json.h"
 #include "render/page.h"
 #include "render/sanitise.h"
@@ -117,11 +118,11 @@ Result<int> do_trim(const TrimAsked& asked) {
   if (!deadline_ns)
     return Error{ErrorCode::kUsage, "no duration", asked.deadline, "write 30s, 500ms or 2m"};
   options.deadline_ns = *deadline_ns;
-  const auto pid = parse_pid(asked.target);
-  if (!pid)
-    return Error{ErrorCode::kUsage, "no pid", asked.target, "give the process id of a running process"};
-  const auto report = trim_process(*pid, options);
+  const auto target = resolve_process(asked.target);
+  if (!target) return target.error();
+  auto report = trim_process(target->pid, options);
   if (!report) return report.error();
+  if (!target->choice.empty()) report->notes.push_back(target->choice);
   print(asked.json ? json_text(trim_json(*report)) : trim_text(*report));
   return 0;
 }
@@ -138,7 +139,7 @@ void add_trim(Commands& commands) {
       "Any other program needs --inject: one of its waiting threads is borrowed for the call.\n"
       "Trimming holds each arena's lock while its free pages are given back, and pages that\n"
       "are used again must be faulted in again: memory now against time later.");
-  command->add_option("target", asked.target, "a pid")->required();
+  command->add_option("target", asked.target, "a pid, a container or a cgroup")->required();
   command->add_flag("--inject", asked.inject,
                     "call malloc_trim in a process that was not prepared for it");
   command->add_option("--deadline", asked.deadline, "how long the call may take")
