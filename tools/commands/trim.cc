@@ -150,8 +150,8 @@ void compare_backend(const Look& before, const Look& after, const MallocTotals& 
                      TrimReport& report) {
   report.predicted_bytes = totals.resident.trimmable_bytes;
   report.estimate = true;
-  report.released_bytes =
-      difference(before.ledger.rss_of(Owner::kBackendRanges), after.ledger.rss_of(Owner::kBackendRanges));
+  report.released_bytes = difference(before.ledger.rss_of(Owner::kBackendRanges),
+                                     after.ledger.rss_of(Owner::kBackendRanges));
 }
 
 void compare(const Look& before, const Look& after, const Explanation& explanation,
