@@ -134,10 +134,9 @@ void read_threads(Fields* fields, VmLayout* out) {
   fields->offset(&out->anchor_fp, "JavaFrameAnchor", "_last_Java_fp");
   fields->offset(&out->call_wrapper_anchor, "JavaCallWrapper", "_anchor");
   fields->address(&out->call_stub_return, "StubRoutines", "_call_stub_return_address");
-  if (out->feature_version >= 21) {
-    fields->offset(&out->thread_continuation, "JavaThread", "_cont_entry");
+  // Not in JDK 21's tables: there a stack ends where a virtual thread's frames are in the heap.
+  if (fields->offset_if_there(&out->thread_continuation, "JavaThread", "_cont_entry"))
     fields->size(&out->continuation_bytes, "ContinuationEntry");
-  }
 }
 
 void read_code_cache(Fields* fields, VmLayout* out) {

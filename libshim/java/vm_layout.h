@@ -24,7 +24,7 @@ struct VmLayout {
   uint32_t thread_vframes, osthread_tid;
   uint32_t anchor_sp, anchor_pc, anchor_fp;
   uint32_t call_wrapper_anchor;
-  uint32_t thread_continuation;  ///< 0 before virtual threads
+  uint32_t thread_continuation;  ///< 0 where the tables do not tell
   uint32_t continuation_bytes;
   const uint64_t* call_stub_return;
 

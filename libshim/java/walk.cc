@@ -126,12 +126,12 @@ Next step_native_method(Walk* walk, const Code& code) {
 // A virtual thread that has been unmounted runs on with its topmost frames only; the others wait in the
 // heap, where nothing may be read. The thread that carries it goes on below.
 Next step_over_frozen(Walk* walk) {
+  if (!add(walk, 0, 0, recording::kJavaFrozen)) return Next::kFull;
   if (walk->vm.thread_continuation == 0) return Next::kStop;
   const uint64_t entry = pointer_at(walk->thread + walk->vm.thread_continuation);
   const uint64_t top = entry + walk->vm.continuation_bytes;
   uint64_t fp, pc;
   if (entry <= walk->low || !word(*walk, top, &fp) || !word(*walk, top + 8, &pc)) return Next::kStop;
-  if (!add(walk, 0, 0, recording::kJavaFrozen)) return Next::kFull;
   walk->pc = pc;
   walk->sp = top + 16;
   walk->fp = fp;

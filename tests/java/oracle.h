@@ -27,16 +27,15 @@ enum class Verdict {
   kEqual,
   kOnlyOurs,      ///< the VM refuses while its collector runs and while a thread exits
   kFrozen,        ///< equal but for the virtual thread's frames in the heap, over which the VM jumps
-  kNextBytecode,  ///< equal but for the topmost compiled frame in a VM call: the VM looks up the pc
-                  ///< after
+  kNextBytecode,  ///< equal but for the compiled frame that called a stub: the VM takes the pc after
   kOnlyVm,        ///< wrong: we have none
   kStrayed,       ///< wrong: we lost our way where the VM did not
   kDifferent,     ///< wrong
 };
 constexpr uint32_t kVerdicts = 8;
 
-/// `top_count` of our frames, from the leaf, stand in the topmost compiled frame when the thread is in
-/// the VM; 0 elsewhere.
+/// `top_count` of our frames, from the leaf, stand in the compiled frame that called the stub by which
+/// the thread left Java; 0 where it left otherwise.
 Verdict compare(const shim::JavaStack& ours, const CallTrace& theirs, uint32_t top_count);
 
 }  // namespace java_oracle

@@ -82,6 +82,9 @@ Verdict compare(const JavaStack& ours, const CallTrace& theirs, uint32_t top_cou
     return equal_but_top(ours, theirs, top_count) ? Verdict::kNextBytecode : Verdict::kDifferent;
   }
   if (equal_around_frozen(ours, theirs, mark)) return Verdict::kFrozen;
+  const bool ends_frozen =
+      ours.end == WalkEnd::kStopped && ours.frames[mark].kind == recording::kJavaFrozen;
+  if (ends_frozen && equal_from_leaf(ours, theirs) == mark) return Verdict::kFrozen;
   return ours.end == WalkEnd::kStrayed || ours.end == WalkEnd::kStopped ? Verdict::kStrayed
                                                                         : Verdict::kDifferent;
 }
