@@ -96,8 +96,10 @@ class HeapReading {
     const Bytes bytes = measure_arena(memory_, location_, arena, mappings_);
     constexpr Bytes kGrowth = 4 << 20;  // it may grow until the stop
     buffer_.reserve(bytes + kGrowth, bytes);
+    std::optional<Haste> haste;
     std::optional<Stop> stop;
     if (stops()) {
+      haste.emplace();
       auto result = Stop::all_threads(*process_);
       if (!result) return result.error();
       stop.emplace(std::move(*result));

@@ -7,6 +7,7 @@
 #include "procfs/stop.h"
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -245,6 +246,18 @@ Result<Stop> Stop::all_threads(const Process& process) {
 std::uint64_t Stop::resume() {
   tracer_->let_go();
   return tracer_->pause_ns();
+}
+
+Haste::Haste() {
+  sched_param lowest{};
+  lowest.sched_priority = 1;
+  const bool usual = ::sched_getscheduler(0) == SCHED_OTHER;
+  hurried_ = usual && ::sched_setscheduler(0, SCHED_FIFO, &lowest) == 0;
+}
+
+Haste::~Haste() {
+  const sched_param none{};
+  if (hurried_) ::sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
 std::optional<Address> read_thread_pointer(const Process& process, std::uint32_t tid) {

@@ -46,6 +46,19 @@ class Stop {
   std::unique_ptr<Tracer> tracer_;
 };
 
+/// While it lives, the thread that made it and those that it starts run before all others (SCHED_FIFO),
+/// where that is permitted: on a busy host a stopped process would wait for all who wait for a core.
+class Haste {
+ public:
+  Haste();
+  Haste(const Haste&) = delete;
+  Haste& operator=(const Haste&) = delete;
+  ~Haste();
+
+ private:
+  bool hurried_;
+};
+
 /// The thread pointer (x86-64: fs base) of one thread, which is stopped for some microseconds to ask
 /// it. Nothing when that is not permitted, or when the thread ends or sits uninterruptibly in the
 /// kernel.
