@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -33,6 +35,18 @@ void* run(void* argument) {
     if (!worker->busy)
       worker->stop->wait(false);  // in the kernel, so that its stack pointer can be read
   return nullptr;
+}
+
+/// Until the worker waits in the kernel, which takes its time on a busy machine.
+void wait_until_asleep(const Worker& worker) {
+  while (worker.tid == 0) ::usleep(100);
+  const auto path = "/proc/self/task/" + std::to_string(worker.tid) + "/syscall";
+  for (int i = 0; i < 20000 && !worker.busy; ++i) {
+    std::string call;
+    std::ifstream(path) >> call;
+    if (call != "running") return;
+    ::usleep(500);
+  }
 }
 
 std::vector<ThreadStack> find() {
@@ -60,9 +74,7 @@ TEST(ThreadStacks, LivingThreadsOfAllSizes_AreFoundWithTheirBounds) {
     threads.push_back(thread);
     pthread_attr_destroy(&attributes);
   }
-  for (auto& worker : workers)
-    while (worker.tid == 0) ::usleep(100);
-  ::usleep(5000);
+  for (const auto& worker : workers) wait_until_asleep(worker);
   std::map<std::uint32_t, ThreadStack> by_tid;
   for (const auto& stack : find()) by_tid.emplace(stack.tid, stack);
   for (const auto& worker : workers) {
@@ -90,7 +102,7 @@ TEST(ThreadStacks, DeadThreads_LeaveCachedStacks) {
   Worker other;
   other.stop = &stop_other;
   std::thread alive(run, &other);
-  while (other.tid == 0) ::usleep(100);
+  wait_until_asleep(other);
   stop = true;
   stop.notify_all();
   for (auto& thread : threads) thread.join();
