@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/format.h"
+#include "commands/java_evidence.h"
 #include "commands/points.h"
 #include "recording/estimate.h"
 
@@ -70,6 +71,8 @@ class Gatherer {
     const Look& last = looks.back();
     explanation_.ledger = last.ledger;
     explanation_.heap = last.heap;
+    explanation_.java = last.jvm;
+    if (last.jvm) evidence_.java = java_evidence(looks);
     explanation_.cgroup = last.cgroup;
     explanation_.group = last.group;
     explanation_.notes = last.notes;
@@ -83,8 +86,7 @@ class Gatherer {
     // Of the host's own groups the kernel counts parts elsewhere; a container's must fit.
     if (last.group && last.cgroup && last.cgroup->container) {
       explanation_.self.checks.push_back(
-          {"the cgroup's charge = anonymous + files + shared + kernel, but for what CPUs hold in "
-           "advance",
+          {"the cgroup's charge = anonymous + files + shared + kernel, but for what CPUs hold in advance",
            last.group->charge.closed()});
     }
   }

@@ -53,7 +53,7 @@ std::array<Bytes, kOwnerCount> measure_huge_zeros(const std::vector<Mapping>& ma
   for (std::size_t i = 0; i < mappings.size(); ++i) {
     const Mapping& mapping = mappings[i];
     const Owner owner = ledger.mapping_owners[i];
-    if (owner == Owner::kJava || mapping.anon_huge_bytes < kHugePageBytes) continue;
+    if (is_java(owner) || mapping.anon_huge_bytes < kHugePageBytes) continue;
     if (static_cast<double>(mapping.anon_huge_bytes) <
         kMostlyHuge * static_cast<double>(mapping.rss_bytes))
       continue;

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/format.h"
+#include "commands/look_jvm.h"
 #include "glibc_heap/glibc_heap.h"
 #include "recording/reader.h"
 
@@ -37,8 +38,11 @@ void claim_recorded(const Snapshot& snapshot, std::vector<Claim>& claims) {
   }
 }
 
-std::vector<Claim> collect_claims(const Look& look) {
+/// In labelling order. `hotspot` is null when there is no JVM that can be read.
+std::vector<Claim> collect_claims(const Look& look, const Hotspot* hotspot,
+                                  const MemoryReader& memory) {
   std::vector<Claim> claims;
+  if (look.jvm) claims = claims_of_jvm(*look.jvm);
   if (look.heap) {
     for (const ArenaReport& arena : look.heap->arenas) {
       for (const Range& segment : arena.segments) {
@@ -57,7 +61,17 @@ std::vector<Claim> collect_claims(const Look& look) {
       claims.push_back({chunk.range, Owner::kMallocMmapped, "mmapped blocks"});
     }
   }
-  if (look.snapshot) claim_recorded(*look.snapshot, claims);
+  std::vector<Claim> recorded;
+  if (look.snapshot) claim_recorded(*look.snapshot, recorded);
+  // What the JVM mapped itself is its own, and for what it mapped that can still be inferred.
+  const auto not_java = [](const Claim& claim) { return claim.owner != Owner::kJava; };
+  if (hotspot != nullptr) {
+    std::vector<Claim> taken = claims;
+    std::copy_if(recorded.begin(), recorded.end(), std::back_inserter(taken), not_java);
+    const auto inferred = infer_jvm_claims(*hotspot, look, memory, taken);
+    claims.insert(claims.end(), inferred.begin(), inferred.end());
+  }
+  claims.insert(claims.end(), recorded.begin(), recorded.end());
   return claims;
 }
 
@@ -65,6 +79,9 @@ std::vector<Claim> collect_claims(const Look& look) {
 std::vector<Range> ranges_of_others(const Look& look) {
   std::vector<Range> ranges;
   for (const ThreadStack& stack : look.stacks) ranges.push_back(stack.range);
+  if (look.jvm) {
+    for (const JavaRange& range : look.jvm->ranges) ranges.push_back(range.range);
+  }
   if (look.snapshot) {
     for (const Range& range : look.snapshot->backend_ranges) ranges.push_back(range);
   }
@@ -124,11 +141,11 @@ void read_parts(const Process& process, const MemoryReader& memory, bool may_sto
   if (auto threads = process.read_threads()) look.threads = std::move(*threads);
   if (auto stacks = find_thread_stacks(process, memory, look.mappings, may_stop))
     look.stacks = std::move(*stacks);
+  look.inner_tids = read_inner_tids(process, look.threads);
   if (find_recording(look.mappings)) {
     auto snapshot = read_live_recording(memory, look.mappings);
     if (snapshot) {
       look.snapshot = std::move(*snapshot);
-      look.inner_tids = read_inner_tids(process, look.threads);
     } else {
       look.recording_unreadable = true;
       look.notes.push_back(fmt::format("the recording was not read: {}", snapshot.error().what));
@@ -167,12 +184,14 @@ Result<Look> take_look(const Process& process, const LookOptions& options) {
   look.mappings = std::move(*mappings);
   look.time_ns = monotonic_ns();
   read_parts(process, *memory, options.pause, look);
+  const auto hotspot = read_jvm(process, *memory, look);
   if (options.heap) {
     if (auto error = read_heap(process, *memory, options, look)) return *error;
   }
   LedgerInput input;
   input.mappings = look.mappings;
-  input.claims = collect_claims(look);
+  input.claims = collect_claims(look, hotspot.get(), *memory);
+  input.jvm_is_read = hotspot != nullptr;
   if (const Mapping* recording = find_recording(look.mappings)) input.recording_path = recording->path;
   if (auto mounts = process.read("mountinfo")) input.tmpfs_devices = parse_tmpfs_devices(*mounts);
   look.ledger = build_ledger(input, *memory);

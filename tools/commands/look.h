@@ -13,6 +13,7 @@
 #include "cgroup/cgroup.h"
 #include "cgroup/charge.h"
 #include "glibc_heap/heap_report.h"
+#include "hotspot/hotspot_report.h"
 #include "ledger/ledger.h"
 #include "procfs/process.h"
 #include "procfs/process_memory.h"
@@ -31,6 +32,7 @@ struct Look {
   std::vector<Mapping> mappings;
   Ledger ledger;
   std::optional<HeapReport> heap;
+  std::optional<HotspotReport> jvm;
   std::vector<ThreadStack> stacks;
   std::vector<ThreadName> threads;
   std::map<std::uint32_t, std::uint32_t> inner_tids;  ///< as the target's own pid namespace has them

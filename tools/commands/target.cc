@@ -67,6 +67,11 @@ void describe_jvm(const Process& process, const Look& look, TargetLine& target) 
   const Mapping* library = find_library(look, "libjvm.so");
   if (!library) return;
   target.jvm = true;
+  if (look.jvm && !look.jvm->version.empty()) {
+    target.jvm_version = look.jvm->version;
+    target.jvm_gc = look.jvm->gc;
+    return;
+  }
   // JAVA_HOME/lib/server/libjvm.so; JAVA_HOME/release says JAVA_VERSION="17.0.15".
   std::string home = library->path;
   for (int i = 0; i < 3; ++i) home.resize(std::min(home.size(), home.rfind('/')));

@@ -20,10 +20,10 @@ bool is_kernel_path(std::string_view path) {
   return false;
 }
 
-/// HotSpot names its heap's memfd under ZGC and maps its class archive as a file.
-bool is_java_path(std::string_view path) {
-  return path.starts_with("/memfd:java_heap") || path.ends_with(".jsa") ||
-         path.starts_with("/java_heap") || path.ends_with("/java_heap");
+/// ZGC's heap is a memfd or, on old kernels, a file with such a name.
+bool is_java_heap_path(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name.starts_with("memfd:java_heap") || name.starts_with("java_heap");
 }
 
 bool is_shared_memory_path(std::string_view path) {
@@ -47,7 +47,7 @@ Owner owner_by_anonymous_name(std::string_view path) {
 Labelled anonymous_owner(const Mapping& mapping, const ProcessTraits& traits) {
   Labelled result{owner_by_anonymous_name(mapping.path), mapping.path, true};
   if (result.owner != Owner::kUnknown) return result;
-  if (traits.jvm && mapping.path != "[heap]") {
+  if (traits.jvm && !traits.jvm_is_read && mapping.path != "[heap]") {
     result.owner = Owner::kJava;
   } else if (!traits.foreign_allocator.empty()) {
     result.owner = Owner::kBackendRanges;
@@ -63,7 +63,8 @@ Labelled default_owner(const Mapping& mapping, const ProcessTraits& traits) {
   if (path.empty() && mapping.inode == 0) return anonymous_owner(mapping, traits);
   if (is_recording(mapping, traits)) return {Owner::kRecording, "recording", false};
   if (is_kernel_path(path)) return {Owner::kKernel, mapping.path, false};
-  if (is_java_path(path)) return {Owner::kJava, mapping.path, false};
+  if (is_java_heap_path(path)) return {Owner::kJavaHeap, mapping.path, false};
+  if (path.ends_with(".jsa")) return {Owner::kJavaCds, mapping.path, false, true};
   if (is_shared_memory_path(path) && (mapping.shared || !path.starts_with("/dev/zero"))) {
     return {Owner::kSharedMemory, mapping.path, false};
   }
@@ -74,7 +75,7 @@ Labelled default_owner(const Mapping& mapping, const ProcessTraits& traits) {
   if (mapping.shared && traits.tmpfs_devices && traits.tmpfs_devices->contains(mapping.device)) {
     return {Owner::kSharedMemory, mapping.path, false};
   }
-  return {Owner::kFile, mapping.path, false};
+  return {Owner::kFile, mapping.path, false, true};
 }
 
 }  // namespace offheap

@@ -14,6 +14,7 @@ namespace offheap {
 /// What is known of the whole process before its mappings are looked at one by one.
 struct ProcessTraits {
   bool jvm = false;
+  bool jvm_is_read = false;
   std::string foreign_allocator;
   const std::set<std::string>* elf_paths = nullptr;
   const std::set<std::uint64_t>* tmpfs_devices = nullptr;
@@ -23,7 +24,8 @@ struct ProcessTraits {
 struct Labelled {
   Owner owner = Owner::kUnknown;
   std::string label;
-  bool anonymous = false;  ///< claims may take parts of it
+  bool anonymous = false;   ///< claims may take parts of it
+  bool plain_file = false;  ///< claims of a JVM may
 };
 
 Labelled default_owner(const Mapping& mapping, const ProcessTraits& traits);

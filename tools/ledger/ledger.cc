@@ -30,6 +30,7 @@ class Builder {
   Builder(const LedgerInput& input, const MemoryReader& memory)
       : input_(input), memory_(memory), elf_(find_elf_files(input.mappings, memory)) {
     traits_ = {.jvm = false,
+               .jvm_is_read = input.jvm_is_read,
                .foreign_allocator = {},
                .elf_paths = &elf_.paths,
                .tmpfs_devices = &input.tmpfs_devices,
@@ -78,8 +79,11 @@ class Builder {
   /// The mapping's resident bytes by owner, largest first, summing to its Rss.
   std::vector<Share> split(const Mapping& mapping) {
     const Labelled fallback = default_owner(mapping, traits_);
-    if (!fallback.anonymous) return {{fallback.owner, fallback.label, mapping.rss_bytes}};
-    const auto pieces = claims_.inside(mapping.range);
+    auto pieces = claims_.inside(mapping.range);
+    if (!fallback.anonymous) {
+      std::erase_if(pieces,
+                    [&](const auto& piece) { return !fallback.plain_file || !is_java(piece.owner); });
+    }
     if (pieces.empty()) return {{fallback.owner, fallback.label, mapping.rss_bytes}};
     if (pieces.size() == 1 && pieces[0].range == mapping.range) {
       return {{pieces[0].owner, claims_.label(pieces[0].label), mapping.rss_bytes}};

@@ -23,7 +23,9 @@
 namespace offheap {
 
 /// A part of the address space whose owner is known. Ranges are whole pages. Claims hold inside
-/// anonymous mappings, [heap] and [stack] only: a mapped file keeps its file's owner.
+/// anonymous mappings, [heap] and [stack] only: a mapped file keeps its file's owner. A JVM's claims
+/// hold inside mapped files that are not ELF too: it maps archives into its heap, and its heap from a
+/// file.
 struct Claim {
   Range range;
   Owner owner = Owner::kUnknown;
@@ -35,6 +37,7 @@ struct LedgerInput {
   std::vector<Claim> claims;              ///< in labelling order: an earlier claim wins
   std::set<std::uint64_t> tmpfs_devices;  ///< Mapping::device numbers that are tmpfs
   std::string recording_path;             ///< of a recording kept as a file; empty for a memfd
+  bool jvm_is_read = false;  ///< claims say what a JVM owns; without, all anonymous memory is its own
 };
 
 struct OwnerTotal {

@@ -12,6 +12,7 @@
 #include "cgroup/cgroup.h"
 #include "cgroup/charge.h"
 #include "glibc_heap/heap_report.h"
+#include "hotspot/hotspot_report.h"
 #include "ledger/ledger.h"
 #include "ledger/malloc_totals.h"
 #include "libshim/recording_layout.h"
@@ -100,6 +101,7 @@ struct Explanation {
   Ledger ledger;
   std::optional<HeapReport> heap;
   std::optional<MallocTotals> malloc;
+  std::optional<HotspotReport> java;
   std::optional<recording::BackendStatistics> backend;
   std::vector<std::vector<std::uint32_t>> arena_threads;  ///< by position in heap->arenas
   std::vector<ThreadLine> threads;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "render/java.h"
+
 #include "render/cgroup_text.h"
 
 namespace offheap {
@@ -209,6 +211,7 @@ Json to_json(const Explanation& explanation) {
   json["ledger"] = explanation.rss_known ? ledger_json(explanation.ledger) : Json::array();
   json["details"] = details_json(explanation.ledger);
   json["malloc"] = malloc_json(explanation);
+  json["java"] = java_json(explanation);
   json["backend"] = explanation.backend ? backend_json(*explanation.backend) : Json(nullptr);
   json["threads"] = threads_json(explanation.threads);
   json["sites"] = Json::array();

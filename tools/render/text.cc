@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "render/cgroup_text.h"
+#include "render/java.h"
 #include "render/page.h"
 #include "render/sanitise.h"
 
@@ -93,12 +94,12 @@ void add_ledger(const Explanation& explanation, Page& page) {
     const Bytes bytes = ledger.rss_of(owner);
     const double share =
         ledger.rss_bytes == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(ledger.rss_bytes);
-    page.line(fmt::format("  {:<15}{:>11}{:>18}{:>7.1f} %  {:<20}{}", owner_name(owner),
+    page.line(fmt::format("  {:<16}{:>11}{:>17}{:>7.1f} %  {:<20}{}", owner_name(owner),
                           format_bytes(bytes), with_commas(bytes), 100 * share,
                           std::string(static_cast<std::size_t>(20 * share + 0.5), '#'),
                           growth_cell(explanation, owner)));
   }
-  page.line(fmt::format("  {:<15}{:>11}{:>18}  {} smaps {}", "sum", format_bytes(ledger.sum()),
+  page.line(fmt::format("  {:<16}{:>11}{:>17}  {} smaps {}", "sum", format_bytes(ledger.sum()),
                         with_commas(ledger.sum()),
                         ledger.sum() == ledger.rss_bytes ? "=" : "!=", with_commas(ledger.rss_bytes)));
 }
@@ -285,6 +286,7 @@ std::string render_text(const Explanation& explanation, const TextOptions& optio
   add_head(explanation, page);
   add_verdicts(explanation, page);
   add_ledger(explanation, page);
+  add_java(explanation, page);
   add_malloc(explanation, page);
   add_sites(explanation, page);
   add_threads(explanation, page);

@@ -16,6 +16,7 @@
 #include "ledger/ledger.h"
 #include "ledger/malloc_totals.h"
 #include "libshim/recording_layout.h"
+#include "verdict/java_evidence.h"
 #include "verdict/trend.h"
 
 namespace offheap {
@@ -58,6 +59,7 @@ struct Evidence {
   std::vector<TrendPoint> rss_points;
   std::vector<TrendPoint> direct_points;  ///< the program's own anonymous mappings
   std::vector<TrendPoint> stack_points;   ///< thread-stacks over the looks of --for
+  std::optional<JavaEvidence> java;       ///< none without a JVM whose structures can be read
   std::optional<Cgroup> cgroup;
   std::optional<GroupMemory> group;  ///< the cgroup's processes and its charge, part by part
   std::uint64_t thread_count = 0;

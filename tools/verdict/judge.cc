@@ -10,12 +10,28 @@
 namespace offheap {
 namespace {
 
-constexpr std::array<std::string_view, kVerdictKindCount> kNames = {
-    "leak",          "retention",       "fragmentation",        "thread-stacks", "mmap-growth",
-    "mapped-files",  "tmpfs",           "huge-pages",           "page-cache",    "kernel-memory",
-    "other-process", "limit-too-small", "unobserved-allocator", "healthy",       "undecided"};
+constexpr std::array<std::string_view, kVerdictKindCount> kNames = {"leak",
+                                                                    "retention",
+                                                                    "fragmentation",
+                                                                    "thread-stacks",
+                                                                    "mmap-growth",
+                                                                    "mapped-files",
+                                                                    "tmpfs",
+                                                                    "huge-pages",
+                                                                    "page-cache",
+                                                                    "kernel-memory",
+                                                                    "other-process",
+                                                                    "limit-too-small",
+                                                                    "unobserved-allocator",
+                                                                    "java-heap",
+                                                                    "java-metaspace",
+                                                                    "java-code-cache",
+                                                                    "direct-buffers",
+                                                                    "healthy",
+                                                                    "undecided"};
 
-/// What grows will matter more; what the kernel can drop matters less; a limit that is too small is
+/// What grows will matter more; what the kernel can drop or -Xmx bounds
+/// matters less; a limit that is too small is
 /// only found when nothing else would help, and then it is the answer.
 double weight(VerdictKind kind) {
   switch (kind) {
@@ -23,6 +39,7 @@ double weight(VerdictKind kind) {
     case VerdictKind::kMmapGrowth:
       return 2;
     case VerdictKind::kMappedFiles:
+    case VerdictKind::kJavaHeap:
     case VerdictKind::kPageCache:
       return 0.5;
     case VerdictKind::kLimitTooSmall:
@@ -128,6 +145,11 @@ std::vector<Verdict> judge(const Evidence& evidence) {
   judge_retention(evidence, findings);
   judge_fragmentation(evidence, findings);
   doubt_stale_statistics(evidence, findings);
+  judge_java_heap(evidence, findings);
+  judge_java_metaspace(evidence, findings);
+  judge_java_code_cache(evidence, findings);
+  judge_direct_buffers(evidence, findings);
+  drop_leaks_of_java(evidence, findings);
   judge_unobserved_allocator(evidence, findings);
   judge_thread_stacks(evidence, findings);
   judge_mapped_files(evidence, findings);

@@ -27,6 +27,13 @@ void judge_mmap_growth(const Evidence& evidence, Findings& findings);
 void judge_retention(const Evidence& evidence, Findings& findings);
 void judge_fragmentation(const Evidence& evidence, Findings& findings);
 void doubt_stale_statistics(const Evidence& evidence, Findings& findings);
+void judge_java_heap(const Evidence& evidence, Findings& findings);
+void judge_java_metaspace(const Evidence& evidence, Findings& findings);
+void judge_java_code_cache(const Evidence& evidence, Findings& findings);
+void judge_direct_buffers(const Evidence& evidence, Findings& findings);
+/// After these: a leak without sites that a JVM's own growth explains is no second cause. Loading a
+/// class takes blocks of malloc too, and a direct buffer is one.
+void drop_leaks_of_java(const Evidence& evidence, Findings& findings);
 void judge_unobserved_allocator(const Evidence& evidence, Findings& findings);
 void judge_thread_stacks(const Evidence& evidence, Findings& findings);
 void judge_mapped_files(const Evidence& evidence, Findings& findings);

@@ -28,10 +28,14 @@ enum class VerdictKind : std::uint8_t {
   kOtherProcess,
   kLimitTooSmall,
   kUnobservedAllocator,
+  kJavaHeap,
+  kJavaMetaspace,
+  kJavaCodeCache,
+  kDirectBuffers,
   kHealthy,
   kUndecided,
 };
-inline constexpr std::size_t kVerdictKindCount = 15;
+inline constexpr std::size_t kVerdictKindCount = 19;
 
 /// The name of a kind in output and in --fail-on, stable.
 std::string_view verdict_name(VerdictKind kind);
@@ -74,6 +78,13 @@ inline constexpr double kOtherProcessShare = 0.20;
 inline constexpr double kNearLimitShare = 0.90;
 /// A cause whose remedy saves more than this share of the limit comes before "the limit is too small".
 inline constexpr double kLimitSavingShare = 0.10;
+// java-heap, java-metaspace, java-code-cache, direct-buffers
+inline constexpr double kJavaHeapShare = 0.50;
+inline constexpr double kJavaPartShare = 0.25;
+inline constexpr double kDirectShare = 0.20;
+inline constexpr double kCodeFullShare = 0.90;
+inline constexpr Bytes kCodeGrowthBytes = Bytes{4} << 20;
+inline constexpr std::uint64_t kMoreLoaders = 10;
 // healthy
 inline constexpr Bytes kSmallLiveBytes = Bytes{32}
                                          << 20;  ///< less cannot be a leak worth a second look
