@@ -28,6 +28,7 @@ constexpr uint64_t kStrayedPercent = 1;
 enum Phase : uint32_t {
   kUnseen = 0,
   kBusy,    ///< one thread is reading the VM's tables, or its own keys
+  kSeen,    ///< the VM is loaded, its tables are not read yet
   kNoKey,   ///< tables read
   kFollow,  ///< all known
   kOff,
@@ -36,6 +37,10 @@ enum Phase : uint32_t {
 uint32_t phase = kUnseen;
 uint32_t searches = 0;
 uint32_t modules_seen = 0;
+uint32_t samples_seen = 0;
+const link_map* vm_map;
+uint64_t vm_begin;
+uint64_t vm_end;
 VmLayout vm;
 ThreadKey thread_key;
 JavaFrames state = JavaFrames::kNoVm;
@@ -54,14 +59,26 @@ bool is_vm_module(const recording::Module& module) {
          memcmp(module.path + length - kLength, kName, kLength) == 0;
 }
 
-void read_vm(Recording* recording, uint64_t begin, uint64_t end) {
+// libjvm.so allocates while its own constructors run, before its tables are filled: what they lack then
+// may be there later. Tried at the 1st, 2nd, 4th, 8th ... sample from there on.
+void read_vm(Recording* recording) {
+  const uint32_t sample = __atomic_add_fetch(&samples_seen, 1, __ATOMIC_RELAXED);
+  if ((sample & (sample - 1)) != 0 || !replace_if<uint32_t>(&phase, kSeen, kBusy)) return;
+  const JavaFrames found = read_vm_layout(vm_map, vm_begin, vm_end, &vm, missing_field);
+  set_state(recording, found);
+  store_release<uint32_t>(&phase, found == JavaFrames::kWaiting ? kNoKey : kSeen);
+}
+
+void note_vm(Recording* recording, uint64_t begin, uint64_t end) {
   FoundObject object;
   const link_map* map = find_object(begin, &object) ? object.map : nullptr;
   if (map == nullptr) map = find_listed_map(begin, end);
   if (map == nullptr || !replace_if<uint32_t>(&phase, kUnseen, kBusy)) return;
-  const JavaFrames found = read_vm_layout(map, begin, end, &vm, missing_field);
-  set_state(recording, found);
-  store_release<uint32_t>(&phase, found == JavaFrames::kWaiting ? kNoKey : kOff);
+  vm_map = map;
+  vm_begin = begin;
+  vm_end = end;
+  store_release<uint32_t>(&phase, kSeen);
+  read_vm(recording);
 }
 
 void turn_off(Recording* recording, JavaFrames why) {
@@ -164,7 +181,7 @@ bool cut_at_java(Stack* stack) {
 
 bool java_frames_possible() {
   const uint32_t now = load_acquire(&phase);
-  return now == kNoKey || now == kFollow;
+  return now == kSeen || now == kNoKey || now == kFollow;
 }
 
 void look_for_java(Recording* recording) {
@@ -174,12 +191,14 @@ void look_for_java(Recording* recording) {
     const recording::Module& module = recording->modules[i];
     const uint64_t begin = load_acquire(&module.begin);
     if (begin == 0) return;  // being entered by another thread
-    if (is_vm_module(module)) return read_vm(recording, begin, module.end);
+    if (is_vm_module(module)) return note_vm(recording, begin, module.end);
     store_relaxed(&modules_seen, i + 1);
   }
 }
 
 uint32_t site_with_java(Recording* recording, Stack* stack, uint16_t flags, bool* inserted) {
+  if (load_acquire(&phase) == kSeen) read_vm(recording);
+  if (load_acquire(&phase) < kNoKey) return site_of(recording, *stack, flags, inserted);
   const bool is_whole = cut_at_java(stack);
   if (is_whole && load_acquire(&phase) == kNoKey) search_key(recording);
   const uint64_t thread = load_acquire(&phase) == kFollow ? java_thread(vm, thread_key) : 0;
