@@ -39,8 +39,7 @@ constexpr const char* kExamples =
     "offheap says where a process's resident memory is, byte for byte, and why.\n"
     "\n"
     "  offheap explain 4711                        a running process, as it is, no restart\n"
-    "  offheap explain shop                        a container, by its name or id; --all: every "
-    "process\n"
+    "  offheap explain shop                        a container, by its name or id; --all: every process\n"
     "  offheap explain 4711 --for 30s              watch it: does anything grow?\n"
     "  offheap run -- ./server --port 80           start under the shim: sites, exact counts\n"
     "  offheap run --backend jemalloc -- ./server  the same on another allocator\n"
@@ -204,8 +203,9 @@ Result<int> run_command_line(int argument_count, char** arguments) {
   add_run(commands, asked);
   add_documents(commands, asked);
   add_doctor(commands, asked);
-  add_peek(commands);
+  add_attach(commands);
   add_trim(commands);
+  add_peek(commands);
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& problem) {
