@@ -115,15 +115,6 @@ std::string_view without_line_end(std::string_view text) {
   return text;
 }
 
-/// 17 and later answer "return code: N", 8 the number alone; anything else is a message about a
-/// failure.
-bool agent_succeeded(std::string_view text) {
-  text = without_line_end(text);
-  constexpr std::string_view kPrefix = "return code: ";
-  if (text.starts_with(kPrefix)) text.remove_prefix(kPrefix.size());
-  return text == "0";
-}
-
 std::string agent_remedy(std::string_view words) {
   if (words.find("Dynamic agent loading is not enabled") != std::string_view::npos)
     return "the JVM was started with -XX:-EnableDynamicAgentLoading: offheap attach --inject puts the "
@@ -132,6 +123,17 @@ std::string agent_remedy(std::string_view words) {
 }
 
 }  // namespace
+
+// 9 and later answer "return code: N", 8 the number alone; anything else is a message about a failure.
+std::optional<int> parse_agent_result(std::string_view text) {
+  text = without_line_end(text);
+  constexpr std::string_view kPrefix = "return code: ";
+  if (text.starts_with(kPrefix)) text.remove_prefix(kPrefix.size());
+  int code = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), code);
+  if (text.empty() || parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return {};
+  return code;
+}
 
 Result<AttachAnswer> parse_attach_answer(std::string_view bytes) {
   if (bytes.empty())
@@ -205,15 +207,14 @@ Result<std::string> HotspotAttach::diagnose(const std::string& command_line) con
   return std::move(answer->text);
 }
 
-Result<std::string> HotspotAttach::load_agent(const std::string& path,
-                                              const std::string& options) const {
-  auto answer = execute("load", {path, "true", options});
+Result<int> HotspotAttach::load_agent(const std::string& path, const std::string& options) const {
+  const auto answer = execute("load", {path, "true", options});
   if (!answer) return answer.error();
-  if (answer->code != 0 || !agent_succeeded(answer->text))
-    return failure(*process_,
-                   fmt::format("the JVM did not load {}: {}", path, without_line_end(answer->text)),
-                   agent_remedy(answer->text));
-  return std::move(answer->text);
+  const auto result = parse_agent_result(answer->text);
+  if (answer->code == 0 && result) return *result;
+  return failure(*process_,
+                 fmt::format("the JVM did not load {}: {}", path, without_line_end(answer->text)),
+                 agent_remedy(answer->text));
 }
 
 }  // namespace offheap

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,9 @@ Result<AttachAnswer> parse_attach_answer(std::string_view bytes);
 /// Errors: kUsage when an argument holds a zero byte or is longer than the JVM takes (1024 bytes).
 Result<std::string> format_attach_request(std::string_view command,
                                           const std::array<std::string, 3>& arguments);
+
+/// What an agent's Agent_OnAttach returned, out of the answer to "load"; nothing when it did not run.
+std::optional<int> parse_agent_result(std::string_view text);
 
 struct HotspotAttachOptions {
   std::uint64_t listen_deadline_ns = 10'000'000'000;  ///< for the JVM to open its socket
@@ -68,11 +72,12 @@ class HotspotAttach {
   /// Errors: as execute; a code other than 0 is an error with the JVM's own words.
   Result<std::string> diagnose(const std::string& command_line) const;
 
-  /// Loads the JVMTI agent at `path` (absolute, as the target sees it), which runs its Agent_OnAttach.
+  /// Loads the JVMTI agent at `path` (absolute, as the target sees it) unless it is loaded already, and
+  /// runs its Agent_OnAttach, whose return value is the result.
   ///
-  /// Errors: as execute; kUnreadable with the JVM's words when it refuses to load agents, the file does
-  ///         not load, or Agent_OnAttach returned other than 0.
-  Result<std::string> load_agent(const std::string& path, const std::string& options) const;
+  /// Errors: as execute; kUnreadable with the JVM's words when it refuses to load agents or the file
+  ///         does not load.
+  Result<int> load_agent(const std::string& path, const std::string& options) const;
 
  private:
   HotspotAttach(const Process& process, HotspotAttachOptions options, std::string socket_name)

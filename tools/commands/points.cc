@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
 #include "ledger/malloc_totals.h"
 
@@ -11,24 +12,35 @@ namespace {
 
 Bytes minus(Bytes a, Bytes b) { return a > b ? a - b : 0; }
 
-void add_timeline(const Snapshot& snapshot, Series& series) {
+/// Where recordings begin late: the bytes that were alive before the first count, so that the series is
+/// of all live bytes. As many as the heap says, and never so few that the series would fall below zero.
+Bytes older_bytes(const Snapshot& snapshot, std::optional<Bytes> heap_live_bytes) {
+  if (!begins_late(snapshot)) return 0;
+  Bytes older = minus(snapshot.freed_bytes, snapshot.allocated_bytes);
+  for (const TimelinePoint& point : snapshot.timeline)
+    older = std::max(older, minus(point.freed_bytes, point.allocated_bytes));
+  const Bytes counted = minus(snapshot.allocated_bytes, snapshot.freed_bytes);
+  return std::max(older, minus(heap_live_bytes.value_or(0), counted));
+}
+
+void add_timeline(const Snapshot& snapshot, Bytes older, Series& series) {
   for (const TimelinePoint& point : snapshot.timeline) {
-    series.live.push_back({point.time_ns, minus(point.allocated_bytes, point.freed_bytes)});
+    series.live.push_back({point.time_ns, minus(older + point.allocated_bytes, point.freed_bytes)});
     series.direct.push_back({point.time_ns, point.direct_mapped_bytes});
     if (point.rss_bytes > 0) series.rss.push_back({point.time_ns, point.rss_bytes});
   }
 }
 
-void add_now(const Snapshot& snapshot, std::uint64_t time_ns, Series& series) {
-  series.live.push_back({time_ns, minus(snapshot.allocated_bytes, snapshot.freed_bytes)});
+void add_now(const Snapshot& snapshot, Bytes older, std::uint64_t time_ns, Series& series) {
+  series.live.push_back({time_ns, minus(older + snapshot.allocated_bytes, snapshot.freed_bytes)});
   series.direct.push_back({time_ns, snapshot.direct_mapped_bytes});
 }
 
-void add_look(const Look& look, Series& series) {
+void add_look(const Look& look, Bytes older, Series& series) {
   series.rss.push_back({look.time_ns, look.ledger.rss_bytes});
   series.stacks.push_back({look.time_ns, look.ledger.rss_of(Owner::kThreadStacks)});
   if (look.snapshot) {
-    add_now(*look.snapshot, look.snapshot->taken_time_ns, series);
+    add_now(*look.snapshot, older, look.snapshot->taken_time_ns, series);
   } else if (look.heap) {
     series.live.push_back({look.time_ns, total_of_heap(*look.heap).obtained.live_bytes});
   }
@@ -55,8 +67,15 @@ std::vector<TrendPoint> deciding_part(std::vector<TrendPoint> points, std::uint6
 
 Series series_of(const std::vector<Look>& looks) {
   Series series;
-  if (looks.back().snapshot) add_timeline(*looks.back().snapshot, series);
-  for (const Look& look : looks) add_look(look, series);
+  const Look& last = looks.back();
+  Bytes older = 0;
+  if (last.snapshot) {
+    std::optional<Bytes> heap_live_bytes;
+    if (last.heap) heap_live_bytes = total_of_heap(*last.heap).obtained.live_bytes;
+    older = older_bytes(*last.snapshot, heap_live_bytes);
+    add_timeline(*last.snapshot, older, series);
+  }
+  for (const Look& look : looks) add_look(look, older, series);
   const std::uint64_t watch_begin_ns = looks.size() > 1 ? looks.front().time_ns : 0;
   for (auto* points : {&series.live, &series.rss, &series.direct, &series.stacks}) {
     *points = deciding_part(std::move(*points), watch_begin_ns);
@@ -66,8 +85,9 @@ Series series_of(const std::vector<Look>& looks) {
 
 Series series_of(const Snapshot& snapshot) {
   Series series;
-  add_timeline(snapshot, series);
-  add_now(snapshot, snapshot.taken_time_ns, series);
+  const Bytes older = older_bytes(snapshot, std::nullopt);
+  add_timeline(snapshot, older, series);
+  add_now(snapshot, older, snapshot.taken_time_ns, series);
   for (auto* points : {&series.live, &series.rss, &series.direct}) sort_by_time(*points);
   return series;
 }

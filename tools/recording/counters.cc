@@ -186,6 +186,10 @@ void read_counters(const Recording& raw, Snapshot* out) {
 TimelineScale timeline_scale(const Recording& raw, const Snapshot& totals) {
   if (!Units{raw.header.byte_unit}.are_chunks()) return {};
   ChunkTotals chunks = chunk_totals(raw);
+  if (begins_late(totals)) {
+    double both = ratio(totals.allocated_bytes, chunks.in);
+    return {both, both};
+  }
   return {ratio(totals.allocated_bytes, chunks.in),
           ratio(minus(totals.allocated_bytes, totals.freed_bytes), minus(chunks.in, chunks.out))};
 }
@@ -195,9 +199,11 @@ TimelineScale timeline_scale(const Recording& raw, const Snapshot& totals) {
 TimelinePoint usable_point(const recording::TimelineEntry& entry, const TimelineScale& scale) {
   Bytes allocated = scaled(entry.allocated_bytes, scale.allocated_ratio);
   Bytes live = scaled(minus(entry.allocated_bytes, entry.freed_bytes), scale.live_ratio);
+  // More freed than allocated, where the recording began late.
+  Bytes excess = scaled(minus(entry.freed_bytes, entry.allocated_bytes), scale.live_ratio);
   return {.time_ns = entry.time_ns,
           .allocated_bytes = allocated,
-          .freed_bytes = minus(allocated, live),
+          .freed_bytes = minus(allocated, live) + excess,
           .rss_bytes = entry.rss_bytes,
           .direct_mapped_bytes = entry.direct_mapped_bytes,
           .backend_resident_bytes = entry.backend_resident_bytes,

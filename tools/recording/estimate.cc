@@ -177,9 +177,8 @@ bool within_two_percent(Bytes a, Bytes b) {
 
 ExactTotals exact_totals(const Snapshot& snapshot, const HeapReport* heap) {
   ExactTotals totals;
-  // A forked child frees what its parent allocated: its counters are no measure of its live bytes.
-  bool whole_history = (snapshot.flags & recording::kFlagForked) == 0;
-  if (!whole_history || snapshot.allocated_bytes <= snapshot.freed_bytes) return totals;
+  // What was allocated before is freed too: the counters are then no measure of what is alive.
+  if (begins_late(snapshot) || snapshot.allocated_bytes <= snapshot.freed_bytes) return totals;
   totals.live_bytes = snapshot.allocated_bytes - snapshot.freed_bytes;
   if (!heap || heap->estimate) return totals;
   Bytes heap_bytes = 0;
