@@ -59,8 +59,8 @@ enum class BackendKind : uint32_t {
 
 /// Unit of the byte counters of a ThreadSlot.
 enum class ByteUnit : uint32_t {
-  kUsable = 0,      ///< usable bytes, as malloc_usable_size answers
-  kGlibcChunk = 1,  ///< glibc chunk bytes: usable + 8 a block, + 16 a block in mmapped cells
+  kUsable = 0,          ///< usable bytes, as malloc_usable_size answers
+  kGlibcChunk = 1,      ///< glibc chunk bytes: usable + 8 a block, + 16 a block in mmapped cells
   kGlibcEvenChunk = 2,  ///< the same from glibc 2.43 on: usable + 8 a block, mmapped or not
 };
 
