@@ -33,16 +33,16 @@ void shim_sbrk() __asm__("sbrk");
 void shim_brk() __asm__("brk");
 void shim_dlclose() __asm__("dlclose");
 void shim__Fork() __asm__("_Fork");
-#define SHIM_OPERATORS(X)                                                                              \
-  X(_Znwm)                                                                                             \
-  X(_Znam)                                                                                             \
-  X(_ZnwmRKSt9nothrow_t)                                                                               \
-  X(_ZnamRKSt9nothrow_t) X(_ZnwmSt11align_val_t) X(_ZnamSt11align_val_t)                               \
-      X(_ZnwmSt11align_val_tRKSt9nothrow_t) X(_ZnamSt11align_val_tRKSt9nothrow_t) X(_ZdlPv) X(_ZdaPv)  \
-          X(_ZdlPvm) X(_ZdaPvm) X(_ZdlPvRKSt9nothrow_t) X(_ZdaPvRKSt9nothrow_t)                        \
-              X(_ZdlPvSt11align_val_t) X(_ZdaPvSt11align_val_t) X(_ZdlPvSt11align_val_tRKSt9nothrow_t) \
-                  X(_ZdaPvSt11align_val_tRKSt9nothrow_t) X(_ZdlPvmSt11align_val_t)                     \
-                      X(_ZdaPvmSt11align_val_t)
+// clang-format off
+#define SHIM_OPERATORS(X)                                                                   \
+  X(_Znwm) X(_Znam) X(_ZnwmRKSt9nothrow_t) X(_ZnamRKSt9nothrow_t)                           \
+  X(_ZnwmSt11align_val_t) X(_ZnamSt11align_val_t)                                           \
+  X(_ZnwmSt11align_val_tRKSt9nothrow_t) X(_ZnamSt11align_val_tRKSt9nothrow_t)               \
+  X(_ZdlPv) X(_ZdaPv) X(_ZdlPvm) X(_ZdaPvm) X(_ZdlPvRKSt9nothrow_t) X(_ZdaPvRKSt9nothrow_t) \
+  X(_ZdlPvSt11align_val_t) X(_ZdaPvSt11align_val_t)                                         \
+  X(_ZdlPvSt11align_val_tRKSt9nothrow_t) X(_ZdaPvSt11align_val_tRKSt9nothrow_t)             \
+  X(_ZdlPvmSt11align_val_t) X(_ZdaPvmSt11align_val_t)
+// clang-format on
 #define SHIM_DECLARE(name) void shim_##name() __asm__(#name);
 SHIM_OPERATORS(SHIM_DECLARE)
 #undef SHIM_DECLARE
