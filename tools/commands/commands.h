@@ -36,8 +36,8 @@ class Commands {
 };
 
 /// The commands that have a file of their own, commands/<name>_command.cc.
-void add_peek(Commands& commands);
 void add_attach(Commands& commands);
+void add_peek(Commands& commands);
 void add_trim(Commands& commands);
 
 /// Whether standard output takes colours: a terminal, and NO_COLOR is not set.

@@ -84,11 +84,22 @@ class Builder {
       std::erase_if(pieces,
                     [&](const auto& piece) { return !fallback.plain_file || !is_java(piece.owner); });
     }
+    note_parts(mapping.range, fallback.owner, pieces);
     if (pieces.empty()) return {{fallback.owner, fallback.label, mapping.rss_bytes}};
     if (pieces.size() == 1 && pieces[0].range == mapping.range) {
       return {{pieces[0].owner, claims_.label(pieces[0].label), mapping.rss_bytes}};
     }
     return split_by_page(mapping, fallback, pieces);
+  }
+
+  void note_parts(Range mapping, Owner fallback, const std::vector<ClaimMap::Piece>& pieces) {
+    Address at = mapping.begin;
+    for (const auto& piece : pieces) {
+      if (piece.range.begin > at) ledger_.parts.push_back({{at, piece.range.begin}, fallback});
+      ledger_.parts.push_back({piece.range, piece.owner});
+      at = piece.range.end;
+    }
+    if (at < mapping.end) ledger_.parts.push_back({{at, mapping.end}, fallback});
   }
 
   std::vector<Share> split_by_page(const Mapping& mapping, const Labelled& fallback,

@@ -54,6 +54,12 @@ struct LedgerDetail {
   std::uint64_t part_count = 0;
 };
 
+/// A part of a mapping that is one owner's, resident or not.
+struct LedgerPart {
+  Range range;
+  Owner owner = Owner::kUnknown;
+};
+
 struct LedgerCheck {
   std::string name;
   bool ok = false;
@@ -64,6 +70,7 @@ struct Ledger {
   std::array<OwnerTotal, kOwnerCount> owners{};
   std::vector<LedgerDetail> details;  ///< largest first
   std::vector<Owner> mapping_owners;  ///< of each input mapping, its biggest
+  std::vector<LedgerPart> parts;      ///< of mappings that have resident pages; in address order
   bool jvm = false;                   ///< libjvm.so is mapped
   std::string foreign_allocator;      ///< "jemalloc", "tcmalloc", "mimalloc"; empty when none is mapped
   Bytes settled_bytes = 0;            ///< moved to make page counts meet smaps

@@ -60,12 +60,14 @@ public final class LoadersKept {
 
     private static String pools() {
         long metaspace = 0;
+        long committed = 0;
         long classSpace = 0;
         long code = 0;
         for (MemoryPoolMXBean pool : ManagementFactory.getMemoryPoolMXBeans()) {
             long used = pool.getUsage().getUsed();
             if (pool.getName().equals("Metaspace")) {
                 metaspace = used;
+                committed = pool.getUsage().getCommitted();
             } else if (pool.getName().equals("Compressed Class Space")) {
                 classSpace = used;
             } else if (pool.getName().startsWith("Code")) {
@@ -74,7 +76,7 @@ public final class LoadersKept {
         }
         // The pool called Metaspace has the class space in it.
         return ",\"metaspace_bytes\":" + (metaspace - classSpace) + ",\"class_space_bytes\":" + classSpace
-            + ",\"code_cache_bytes\":" + code + ",\"loaders\":" + kept.size();
+            + ",\"both_committed_bytes\":" + committed + ",\"code_cache_bytes\":" + code + ",\"loaders\":" + kept.size();
     }
 
     public static void main(String[] arguments) throws Exception {
