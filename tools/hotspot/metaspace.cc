@@ -63,6 +63,7 @@ class MetaspaceFinder {
       const auto bytes = vm_.at(node + kNodeBytesOffset).value_or(0);
       if (base % kPageBytes != 0 || bytes % kPageBytes != 0 || bytes > kMostNodeBytes || base == 0)
         return;
+      if (base + bytes <= base) return;
       report_.ranges.push_back({{base, base + bytes}, part, ""});
       node = vm_.at(node).value_or(0);
     }

@@ -10,6 +10,7 @@ namespace offheap {
 namespace {
 
 constexpr Bytes kMostRegionBytes = Bytes{1} << 44;
+constexpr Address kMostAddress = Address{1} << 57;  ///< no process has memory above
 constexpr std::size_t kMostCodeHeaps = 16;
 constexpr std::size_t kMostCodeBlocks = 1'000'000;
 
@@ -21,6 +22,7 @@ Range whole_pages(Range range) {
 /// [begin, end), or an empty range when that cannot be.
 Range checked(std::optional<Address> begin, std::optional<Address> end) {
   if (!begin || !end || *begin == 0 || *end <= *begin || *end - *begin > kMostRegionBytes) return {};
+  if (*end > kMostAddress) return {};
   return whole_pages({*begin, *end});
 }
 
