@@ -128,8 +128,11 @@ class Figures:
 
 def run_rounds(build, version):
     with workload(build, version, leak=False) as target:
-        for _ in range(5):
+        # The workload's own heap has to have grown to what it needs before ours can be told from it.
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:
             attach(build, target)
+            time.sleep(0.1)
             attach(build, target, "--detach")
         before = Figures(target)
         for number in range(ROUNDS):

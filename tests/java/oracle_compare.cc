@@ -69,6 +69,28 @@ bool equal_but_top(const JavaStack& ours, const CallTrace& theirs, uint32_t top_
   return same_method(ours.frames[top_count - 1], theirs.frames[count - 1 - below]);
 }
 
+// Both at once: the topmost frame's method, all frames from there to the mark, and all after it. The VM
+// may name the frame that starts a virtual thread.
+bool equal_but_top_and_frozen(const JavaStack& ours, const CallTrace& theirs, uint32_t top_count,
+                              uint32_t mark) {
+  if (top_count == 0 || top_count > mark || ours.frames[mark].kind != recording::kJavaFrozen)
+    return false;
+  const uint32_t after = ours.count - mark - 1;
+  const uint32_t between = mark - top_count;
+  const auto count = static_cast<uint32_t>(theirs.count);
+  if (equal_from_root(ours, theirs) != after) return false;
+  for (uint32_t named = 0; named <= 1; named++) {
+    if (count <= after + named + between) continue;
+    const uint32_t first = count - after - named - between;
+    uint32_t equal = 0;
+    while (equal < between && same(ours.frames[top_count + equal], theirs.frames[first + equal]))
+      equal++;
+    if (equal == between && same_method(ours.frames[top_count - 1], theirs.frames[first - 1]))
+      return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Verdict compare(const JavaStack& ours, const CallTrace& theirs, uint32_t top_count) {
@@ -82,6 +104,7 @@ Verdict compare(const JavaStack& ours, const CallTrace& theirs, uint32_t top_cou
     return equal_but_top(ours, theirs, top_count) ? Verdict::kNextBytecode : Verdict::kDifferent;
   }
   if (equal_around_frozen(ours, theirs, mark)) return Verdict::kFrozen;
+  if (equal_but_top_and_frozen(ours, theirs, top_count, mark)) return Verdict::kNextBytecode;
   const bool ends_frozen =
       ours.end == WalkEnd::kStopped && ours.frames[mark].kind == recording::kJavaFrozen;
   if (ends_frozen && equal_from_leaf(ours, theirs) == mark) return Verdict::kFrozen;

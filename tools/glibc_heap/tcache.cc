@@ -78,6 +78,7 @@ std::optional<TcacheStruct> read_tcache(const WordReader& word, Address address,
 
 std::optional<TcacheStruct> read_tcache(const MemoryReader& memory, Address address,
                                         Bytes most_blocks) {
+  if (address % kChunkAlign != 0) return std::nullopt;
   // One copy from the chunk's size word on, as the largest generation needs it.
   std::array<std::uint64_t, 0x310 / 8> words{};
   const Address begin = address - kSizeOffset;

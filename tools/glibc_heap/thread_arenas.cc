@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <unordered_map>
 
 #include "glibc_heap/tcache.h"
 
@@ -43,9 +44,15 @@ std::vector<ThreadTls> read_tls(const MemoryReader& memory, std::span<const Thre
 template <typename Predicate>
 std::size_t vote(const std::vector<ThreadTls>& all, Predicate is_one) {
   std::array<std::size_t, kTlsWords> votes{};
-  for (const auto& tls : all)
-    for (std::size_t i = 0; i < kTlsWords; ++i)
-      if (tls.words[i] != 0 && is_one(tls.words[i])) ++votes[i];
+  std::unordered_map<Address, bool> asked;  // threads share most of their words, and a look is a call
+  asked.emplace(0, false);
+  for (const auto& tls : all) {
+    for (std::size_t i = 0; i < kTlsWords; ++i) {
+      const auto [word, fresh] = asked.try_emplace(tls.words[i], false);
+      if (fresh) word->second = is_one(word->first);
+      if (word->second) ++votes[i];
+    }
+  }
   const auto most = std::max_element(votes.begin(), votes.end());
   return *most == 0 ? kTlsWords : static_cast<std::size_t>(most - votes.begin());
 }

@@ -41,7 +41,7 @@ constexpr int kNotes = 500;
 std::vector<store::Order*> orders;
 std::vector<char*> notes;
 
-void fill_heap() {
+[[gnu::noinline]] void fill_heap() {
   for (int i = 0; i < kOrders; ++i) orders.push_back(new store::Order(static_cast<std::uint64_t>(i)));
   for (int i = 0; i < kRushOrders; ++i)
     orders.push_back(new store::RushOrder(static_cast<std::uint64_t>(i)));
