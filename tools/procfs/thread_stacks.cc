@@ -196,10 +196,11 @@ class StackFinder {
 
   /// {stackblock, stackblock_size} at `offset` of the descriptor, if they can be a stack around it.
   [[nodiscard]] std::optional<Range> bounds_at(Address descriptor, Bytes offset) const {
-    const auto begin = memory_.read_value<Address>(descriptor + offset);
-    const auto size = memory_.read_value<Bytes>(descriptor + offset + sizeof(Address));
-    if (!begin || !size || *begin == 0 || *size == 0 || *size > kMostStackBytes) return std::nullopt;
-    const Range range{*begin, *begin + *size};
+    const auto words = memory_.read_value<std::array<std::uint64_t, 2>>(descriptor + offset);
+    if (!words) return std::nullopt;
+    const auto [begin, size] = *words;
+    if (begin == 0 || size == 0 || size > kMostStackBytes) return std::nullopt;
+    const Range range{begin, begin + size};
     return range.contains(descriptor) ? std::optional(range) : std::nullopt;
   }
 
