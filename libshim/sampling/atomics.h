@@ -21,12 +21,12 @@ inline T load_acquire(const T* word) {
 
 template <typename T>
 inline void store_relaxed(T* word, T value) {
-  __atomic_store_n(word, value, __ATOMIC_RELAXED);
+  __atomic_store(word, &value, __ATOMIC_RELAXED);
 }
 
 template <typename T>
 inline void store_release(T* word, T value) {
-  __atomic_store_n(word, value, __ATOMIC_RELEASE);
+  __atomic_store(word, &value, __ATOMIC_RELEASE);
 }
 
 /// True when `*word` was `expected` and now is `desired`. Acquire and release, since every user claims

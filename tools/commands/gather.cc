@@ -86,7 +86,8 @@ class Gatherer {
     // Of the host's own groups the kernel counts parts elsewhere; a container's must fit.
     if (last.group && last.cgroup && last.cgroup->container) {
       explanation_.self.checks.push_back(
-          {"the cgroup's charge = anonymous + files + shared + kernel, but for what CPUs hold in advance",
+          {"the cgroup's charge = anonymous + files + shared + kernel, but for what CPUs hold in "
+           "advance",
            last.group->charge.closed()});
     }
   }

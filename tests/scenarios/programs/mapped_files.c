@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A file of 96 MB is mapped and read: resident, in the page cache too, and the kernel may drop it any time.
+// A file of 96 MB is mapped and read: resident, in the page cache too, and the kernel may drop it any
+// time.
 #include <fcntl.h>
 #include <sys/mman.h>
 
