@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
 #include <map>
 
 #include "base/format.h"
 #include "commands/look_jvm.h"
 #include "glibc_heap/glibc_heap.h"
+#include "procfs/inner_tids.h"
 #include "recording/reader.h"
 
 namespace offheap {
@@ -97,6 +97,13 @@ std::optional<Error> read_heap(const Process& process, const MemoryReader& memor
   heap_options.exclude = exclude;
   heap_options.threads = look.stacks;
   auto heap = read_glibc_heap(process, memory, look.mappings, heap_options);
+  if (!heap && options.pause && !process.exited()) {
+    // An estimate is worth more than nothing: a tracer, or thousands of threads on a busy machine.
+    look.notes.push_back(
+        fmt::format("the heap was read without a pause, as an estimate: {}", heap.error().what));
+    heap_options.pause = false;
+    heap = read_glibc_heap(process, memory, look.mappings, heap_options);
+  }
   if (!heap && process.exited()) return process.exit_error();
   if (!heap) {
     look.notes.push_back(
@@ -117,31 +124,11 @@ std::optional<Error> read_heap(const Process& process, const MemoryReader& memor
   return {};
 }
 
-/// Thread ids as a container sees them, which is what its recording holds. Empty outside of one.
-std::map<std::uint32_t, std::uint32_t> read_inner_tids(const Process& process,
-                                                       const std::vector<ThreadName>& threads) {
-  std::map<std::uint32_t, std::uint32_t> inner;
-  const auto pids = process.read_namespace_pids();
-  if (!pids || pids->size() < 2) return inner;
-  for (const ThreadName& thread : threads) {
-    const auto status = process.read(fmt::format("task/{}/status", thread.tid).c_str());
-    if (!status) continue;
-    const auto line = status->find("\nNSpid:");
-    if (line == std::string::npos) continue;
-    const auto end = std::min(status->size(), status->find('\n', line + 1));
-    const auto last = status->find_last_of("\t ", end - 1);
-    std::uint32_t tid = 0;
-    std::from_chars(status->data() + last + 1, status->data() + end, tid);
-    if (last > line && tid != 0) inner[thread.tid] = tid;
-  }
-  return inner;
-}
-
 void read_parts(const Process& process, const MemoryReader& memory, bool may_stop, Look& look) {
   if (auto threads = process.read_threads()) look.threads = std::move(*threads);
   if (auto stacks = find_thread_stacks(process, memory, look.mappings, may_stop))
     look.stacks = std::move(*stacks);
-  look.inner_tids = read_inner_tids(process, look.threads);
+  if (const auto tids = process.read_thread_ids()) look.inner_tids = read_inner_tids(process, *tids);
   if (find_recording(look.mappings)) {
     auto snapshot = read_live_recording(memory, look.mappings);
     if (snapshot) {

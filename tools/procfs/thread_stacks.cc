@@ -13,8 +13,8 @@
 #include <cstring>
 #include <map>
 #include <optional>
-#include <set>
 
+#include "procfs/inner_tids.h"
 #include "procfs/stop.h"
 
 namespace offheap {
@@ -39,12 +39,18 @@ struct ThreadDescriptor {
 class StackFinder {
  public:
   StackFinder(const Process& process, const MemoryReader& memory, std::span<const Mapping> mappings,
-              std::set<std::uint32_t> tids, bool may_stop)
+              std::vector<std::uint32_t> tids, bool may_stop)
       : process_(process),
         memory_(memory),
         mappings_(mappings),
         tids_(std::move(tids)),
-        may_stop_(may_stop) {}
+        may_stop_(may_stop) {
+    const auto inner = read_inner_tids(process, tids_);
+    for (const std::uint32_t tid : tids_) {
+      const auto own = inner.find(tid);
+      tid_of_own_.emplace(own == inner.end() ? tid : own->second, tid);
+    }
+  }
 
   std::vector<ThreadStack> find() {
     if (const auto seed = find_seed()) follow_lists(*seed);
@@ -96,16 +102,15 @@ class StackFinder {
     const auto tid = memory_.read_value<std::int32_t>(address + kTidOffset);
     if (!tcb || !self || !tid || *tcb != address || *self != address) return std::nullopt;
     // A thread that died before its stack was cached has tid 0 or, from 2.34 on, -1.
-    const auto id = *tid <= 0 ? 0U : static_cast<std::uint32_t>(*tid);
-    if (id != 0 && !tids_.contains(id)) return ThreadDescriptor{address, 0};
-    return ThreadDescriptor{address, id};
+    const auto own = *tid <= 0 ? tid_of_own_.end() : tid_of_own_.find(static_cast<std::uint32_t>(*tid));
+    return ThreadDescriptor{address, own == tid_of_own_.end() ? 0 : own->second};
   }
 
   /// Any descriptor: of a thread that waits in the kernel or, when all run, of one that is asked.
   [[nodiscard]] std::optional<Address> find_seed() const {
     if (const auto waiting = find_waiting_thread()) return waiting;
     if (!may_stop_) return std::nullopt;
-    const auto pointer = read_thread_pointer(process_, *tids_.rbegin());
+    const auto pointer = read_thread_pointer(process_, tids_.back());
     return pointer && descriptor_at(*pointer) ? pointer : std::nullopt;
   }
 
@@ -227,7 +232,8 @@ class StackFinder {
   const Process& process_;
   const MemoryReader& memory_;
   std::span<const Mapping> mappings_;
-  std::set<std::uint32_t> tids_;
+  std::vector<std::uint32_t> tids_;                    // as we see them, ascending
+  std::map<std::uint32_t, std::uint32_t> tid_of_own_;  // by what stands in the descriptors
   bool may_stop_;
   std::map<Address, std::uint32_t> found_;
 };
@@ -255,8 +261,7 @@ Result<std::vector<ThreadStack>> find_thread_stacks(const Process& process, cons
                                                     std::span<const Mapping> mappings, bool may_stop) {
   const auto threads = process.read_thread_ids();
   if (!threads) return threads.error();
-  auto stacks =
-      StackFinder(process, memory, mappings, {threads->begin(), threads->end()}, may_stop).find();
+  auto stacks = StackFinder(process, memory, mappings, *threads, may_stop).find();
   add_main_stack(stacks, mappings, static_cast<std::uint32_t>(process.pid()));
   measure(stacks, memory);
   return stacks;
