@@ -30,13 +30,13 @@ public final class ThreadsKept {
         long start = System.nanoTime();
         int threads = 0;
         while (Truth.working()) {
-            if (threads < 1200) {
+            if (threads < 400) {
                 Thread thread = new Thread(ThreadsKept::serve, "kept-" + threads);
                 thread.setDaemon(true);
                 thread.start();
                 threads++;
             }
-            Truth.pace(start, threads, 150);
+            Truth.pace(start, threads, 70);
         }
         Truth.say("held", "thread-stacks", ",\"threads\":" + threads);
         Truth.rest();
