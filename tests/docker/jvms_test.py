@@ -172,8 +172,12 @@ def run_version(build, version, java, home):
             container.target.wait_for("ready", 60)
         time.sleep(2)
         with concurrent.futures.ThreadPoolExecutor(len(started)) as pool:
-            for done in [pool.submit(check, build, *each) for each in started]:
+            for done in [pool.submit(check, build, *each) for each in started if each[1] != "DeflatersNeverEnded"]:
                 done.result()
+        # Whether a heap grows steadily is seen only where its program gets its share of the machine throughout.
+        for each in started:
+            if each[1] == "DeflatersNeverEnded":
+                check(build, *each)
 
 
 def main():
