@@ -20,13 +20,13 @@ import harness
 from harness import require, show
 
 IMAGE_VERSION = "17"
-LIMIT = 768 * MIB
+LIMIT = 1024 * MIB
 
 # program, JVM options, verdicts that may come first, seconds of the look (0: at rest)
 PROGRAMS = (
     ("HealthyService", ("-Xmx64m",), ("healthy",), 3),
     ("DirectBuffersKept", ("-Xmx64m", "-XX:MaxDirectMemorySize=1g"), ("direct-buffers",), 3),
-    ("LoadersKept", ("-Xmx64m",), ("java-metaspace",), 4),
+    ("LoadersKept", ("-Xmx128m",), ("java-metaspace",), 4),
     ("ThreadsKept", ("-Xmx64m",), ("thread-stacks",), 0),
     ("DeflatersNeverEnded", ("-Xmx64m", "-XX:+UseSerialGC"), ("leak",), 4),
 )
