@@ -142,7 +142,7 @@ Result<std::string> Process::read(const char* name) const {
 
 Result<std::vector<Mapping>> Process::read_smaps() const {
   // The kernel hands the map out in pieces; a mapping that grows between two of them appears twice.
-  constexpr int kAttempts = 5;
+  constexpr int kAttempts = 40;
   for (int attempt = 1;; ++attempt) {
     const auto before = read_times();
     if (!before) return before.error();
