@@ -110,6 +110,7 @@ std::vector<Claim> infer_jvm_claims(const Hotspot& hotspot, const Look& look,
   });
   if (!look.heap || (foreign && !ranges_known)) return {};
   std::vector<Range> claimed;
+  claimed.reserve(claims.size());
   for (const Claim& claim : claims) claimed.push_back(claim.range);
   for (const ElfSpan& span : find_elf_files(look.mappings, memory).spans) claimed.push_back(span.range);
   std::vector<Claim> inferred;

@@ -107,18 +107,22 @@ Address JavaObjects::boot_class(std::string_view name) const {
 
 ClassLoading JavaObjects::count_classes() const {
   ClassLoading count;
-  Address loader = vm_.static_value("ClassLoaderDataGraph", "_head").value_or(0);
-  while (loader != 0 && count.loader_count < kMostLoaders) {
+  // A link that cannot be read, as in a page that came after the mappings were listed, ends a chain
+  // early.
+  auto loader = vm_.static_value("ClassLoaderDataGraph", "_head");
+  bool whole = true;
+  while (loader && *loader != 0 && count.loader_count < kMostLoaders) {
     ++count.loader_count;
-    Address klass = vm_.member(loader, {"ClassLoaderData"}, "_klasses").value_or(0);
-    while (klass != 0 && count.class_count < kMostClasses) {
+    auto klass = vm_.member(*loader, {"ClassLoaderData"}, "_klasses");
+    while (klass && *klass != 0 && count.class_count < kMostClasses) {
       ++count.class_count;
-      klass = vm_.member(klass, kKlass, "_next_link").value_or(0);
+      klass = vm_.member(*klass, kKlass, "_next_link");
     }
-    loader = vm_.member(loader, {"ClassLoaderData"}, "_next").value_or(0);
+    whole = whole && klass.has_value();
+    loader = vm_.member(*loader, {"ClassLoaderData"}, "_next");
   }
-  count.complete =
-      count.loader_count != 0 && count.loader_count < kMostLoaders && count.class_count < kMostClasses;
+  count.complete = whole && loader && count.loader_count != 0 && count.loader_count < kMostLoaders &&
+                   count.class_count < kMostClasses;
   return count;
 }
 

@@ -48,7 +48,8 @@ struct RecordedJavaFrame {
   std::uint32_t bci = 0;  ///< index of the bytecode, where kind is kJavaBytecode
 
   bool operator==(const RecordedJavaFrame&) const = default;
-  auto operator<=>(const RecordedJavaFrame&) const = default;
+  // The check takes the zero of the comparison that the compiler writes for a null pointer.
+  auto operator<=>(const RecordedJavaFrame&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct RecordedSite {

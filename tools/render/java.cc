@@ -125,8 +125,9 @@ Json java_json(const Explanation& explanation) {
   json["metaspace"] = area_json(java.metaspace, ledger.rss_of(Owner::kJavaMetaspace));
   json["class_space"] = area_json(java.class_space, ledger.rss_of(Owner::kJavaClassSpace));
   json["direct"] = direct_json(java.direct);
-  json["class_count"] = java.classes.class_count;
-  json["loader_count"] = java.classes.loader_count;
+  // Null where the count was cut short.
+  json["class_count"] = java.classes.complete ? Json(java.classes.class_count) : Json(nullptr);
+  json["loader_count"] = java.classes.complete ? Json(java.classes.loader_count) : Json(nullptr);
   json["thread_count"] = java.threads.size();
   json["flags"] = flags_json(java.flags);
   json["flags_set"] = user_flags_json(java.flags);
@@ -137,9 +138,13 @@ void add_java(const Explanation& explanation, Page& page) {
   if (!explanation.java) return;
   const HotspotReport& java = *explanation.java;
   const Ledger& ledger = explanation.ledger;
-  page.heading(fmt::format("JVM {} {}, {} Java threads, {} classes of {} loaders",
-                           sanitise(java.release, 40), java.gc, java.threads.size(),
-                           java.classes.class_count, java.classes.loader_count));
+  std::string heading = fmt::format("JVM {} {}, {} Java threads", sanitise(java.release, 40), java.gc,
+                                    java.threads.size());
+  if (java.classes.complete) {
+    heading +=
+        fmt::format(", {} classes of {} loaders", java.classes.class_count, java.classes.loader_count);
+  }
+  page.heading(heading);
   add_heap(java, ledger.rss_of(Owner::kJavaHeap), page);
   CodeHeap code;
   for (const CodeHeap& heap : java.code_heaps) {

@@ -118,9 +118,12 @@ void judge_java_metaspace(const Evidence& evidence, Findings& findings) {
   verdict.kind = VerdictKind::kJavaMetaspace;
   verdict.bytes = bytes;
   verdict.confidence = !grows ? 0.5 : has_more_loaders(java) ? 0.9 : 0.7;
-  verdict.summary = fmt::format("{} of class metadata resident, {}: {} classes of {} class loaders",
-                                format_bytes(bytes), percent(evidence, bytes), classes.class_count,
-                                classes.loader_count);
+  verdict.summary =
+      fmt::format("{} of class metadata resident, {}", format_bytes(bytes), percent(evidence, bytes));
+  if (classes.complete) {
+    verdict.summary +=
+        fmt::format(": {} classes of {} class loaders", classes.class_count, classes.loader_count);
+  }
   if (grows) {
     verdict.evidence.push_back(
         fmt::format("grew by {} while watched", format_bytes(rise_of(java.metaspace_points))));
