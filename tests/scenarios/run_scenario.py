@@ -38,7 +38,7 @@ class Run:
             return parts
         found = harness.jvms()
         if not found or self.java_version and self.java_version not in found:
-            raise harness.Skip(f"no Java {self.java_version} on this machine: found {sorted(found)}")
+            raise harness.Absent(f"no Java {self.java_version} on this machine: found {sorted(found)}")
         return [found.get(self.java_version) or next(iter(found.values())), *self.scenario.java, "-cp", str(self.build.classes), *parts]
 
     def kinds(self):

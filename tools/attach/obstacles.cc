@@ -59,12 +59,6 @@ std::optional<Error> find_bad_state(const Process& process) {
   return std::nullopt;
 }
 
-bool maps(std::span<const Mapping> mappings, std::string_view name_begin) {
-  return std::any_of(mappings.begin(), mappings.end(), [name_begin](const Mapping& mapping) {
-    return std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1).starts_with(name_begin);
-  });
-}
-
 }  // namespace
 
 std::optional<Error> find_obstacle(const Process& process, std::span<const Mapping> mappings) {
@@ -74,7 +68,7 @@ std::optional<Error> find_obstacle(const Process& process, std::span<const Mappi
   if (is_32_bit(process))
     return refusal(process, "the process is a 32-bit program",
                    "calls are made into x86-64 programs only");
-  if (maps(mappings, "ld-musl"))
+  if (std::any_of(mappings.begin(), mappings.end(), [](const Mapping& m) { return is_musl(m.path); }))
     return refusal(process, "the process runs on musl, not on glibc",
                    "musl's malloc has no malloc_trim; use an image with glibc to have one");
   if (path_of_libc(mappings).empty())

@@ -51,7 +51,7 @@ void note_path(std::string_view path, Loaded* loaded) {
   if (name == "libjvm.so") loaded->jvm = true;
   if (name == "libc.so.6" || (name.starts_with("libc-2.") && name.ends_with(".so")))
     loaded->glibc = true;
-  if (name.starts_with("ld-musl-")) loaded->musl = true;
+  if (is_musl(name)) loaded->musl = true;
   if (name == "libshim.so") loaded->preloaded = true;
   if (path == fmt::format("/memfd:{}", recording::kMemfdName)) loaded->recording = true;
   if (name == kLibraryName) loaded->library = path;

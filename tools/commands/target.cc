@@ -44,7 +44,8 @@ std::string glibc_version(const Process& process, const std::string& path) {
 }
 
 std::string describe_libc(const Process& process, const Look& look) {
-  if (find_library(look, "ld-musl")) return "musl";
+  for (const Mapping& mapping : look.mappings)
+    if (is_musl(mapping.path)) return "musl";
   const Mapping* libc = find_library(look, "libc.so.6");
   if (!libc) libc = find_library(look, "libc-2.");
   if (!libc) return "static or unknown";

@@ -33,6 +33,10 @@ struct Mapping {
   Bytes swap_bytes = 0;
 };
 
+/// Whether `path` is musl's C library, which is its loader too: ld-musl-ARCH.so.1 where that is a file
+/// (Alpine), libc.so where it is a link to that (Debian). glibc's is libc.so.6.
+bool is_musl(std::string_view path);
+
 /// The mappings of one smaps text, in address order.
 ///
 /// Units:  bytes; the file's "kB" is KiB and converted here, once.

@@ -129,6 +129,11 @@ Error malformed(std::size_t line_number, std::string_view why) {
 
 }  // namespace
 
+bool is_musl(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name == "libc.so" || name.starts_with("ld-musl-");
+}
+
 Result<std::vector<Mapping>> parse_smaps(std::string_view text) {
   std::vector<Mapping> mappings;
   std::size_t line_number = 0;
