@@ -5,13 +5,12 @@
 No preload. Each container fills one kind of memory; its verdict must name that kind, and the charge must close.
 """
 
-import argparse
 import contextlib
 import sys
 import time
 import uuid
 
-from docker_test import BASE, MIB, Host, docker
+from docker_test import BASE, MIB, docker, main
 import harness
 from harness import require, show
 
@@ -94,21 +93,5 @@ def other_process(build):
 TESTS = {"tmpfs": tmpfs, "page-cache": page_cache, "kernel": kernel_memory, "other": other_process}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default="build")
-    parser.add_argument("tests", nargs="*", choices=[[], *TESTS], default=[])
-    options = parser.parse_args()
-    build = harness.Build(options.build)
-
-    def run():
-        with Host(build):
-            for name in options.tests or TESTS:
-                TESTS[name](build)
-                print(f"{name}: as it should be")
-
-    return harness.run_main(run)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(TESTS, __doc__))

@@ -161,20 +161,22 @@ def demo(build):
 TESTS = {"jvm": jvm_in_a_container, "oom": recording_after_an_oom_kill, "demo": demo}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(tests, description):
+    """Runs those of `tests` that the command line names, or all, beside one daemon; returns the exit status."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--build", default="build")
-    parser.add_argument("tests", nargs="*", choices=[[], *TESTS], default=[])
+    parser.add_argument("tests", nargs="*", choices=[[], *tests], default=[])
     options = parser.parse_args()
     build = harness.Build(options.build)
 
     def run():
         with Host(build):
-            for name in options.tests or TESTS:
-                TESTS[name](build)
+            for name in options.tests or tests:
+                tests[name](build)
+                print(f"{name}: as it should be")
 
     return harness.run_main(run)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(TESTS, __doc__))
