@@ -5,15 +5,15 @@
 //
 //   cross_thread PAIRS                   pairs a thread
 //
-// Prints nanoseconds of CPU time a pair.
-#include <time.h>
-
+// Prints its peak and nanoseconds of CPU time a pair.
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
+
+#include "bench/workloads/figures.h"
 
 namespace {
 
@@ -34,12 +34,6 @@ void replace_blocks(size_t thread, uint64_t pairs) {
   }
 }
 
-double cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -48,9 +42,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   uint64_t pairs = std::strtoull(argv[1], nullptr, 10);
-  double begin_ns = cpu_ns();
+  double begin_ns = figures::process_cpu_ns();
   std::array<std::thread, kThreads> threads;
   for (size_t i = 0; i < kThreads; ++i) threads[i] = std::thread(replace_blocks, i, pairs);
   for (auto& thread : threads) thread.join();
-  std::printf("%.3f\n", (cpu_ns() - begin_ns) / static_cast<double>(pairs * kThreads));
+  figures::print_peak();
+  std::printf("%.3f\n", (figures::process_cpu_ns() - begin_ns) / static_cast<double>(pairs * kThreads));
 }

@@ -5,8 +5,8 @@
 //
 //   leaks [PERCENT] [pause]              of that size; waits for a signal at the end, to be looked at
 //
-// Prints what each site leaked, in requested bytes, and nanoseconds of CPU time an allocation.
-#include <time.h>
+// Prints what each site leaked, in requested bytes, its peak, and nanoseconds of CPU time an
+// allocation.
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +15,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+
+#include "bench/workloads/figures.h"
 
 namespace {
 
@@ -83,12 +85,6 @@ void leak_up_to(Leak& site, uint64_t churned_bytes, uint64_t churn_total_bytes) 
     site.leaked_bytes += site.leak();
 }
 
-double cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -97,14 +93,15 @@ int main(int argc, char** argv) {
                                 {"dns_entry", 300'000 * percent, dns_entry},
                                 {"log_tag", 10'000 * percent, log_tag}}};
   uint64_t churn_total_bytes = 26'200'000 * percent;
-  double begin_ns = cpu_ns();
+  double begin_ns = figures::process_cpu_ns();
   for (uint64_t churned_bytes = 0; churned_bytes < churn_total_bytes;) {
     churned_bytes += churn_once(next_random() % kChurnSites, std::make_index_sequence<kChurnSites>());
     for (Leak& leak : leaks) leak_up_to(leak, churned_bytes, churn_total_bytes);
   }
-  double elapsed_ns = cpu_ns() - begin_ns;
+  double elapsed_ns = figures::process_cpu_ns() - begin_ns;
   for (const Leak& leak : leaks)
     std::printf("%s %llu\n", leak.name, static_cast<unsigned long long>(leak.leaked_bytes));
+  figures::print_peak();
   std::printf("ns %.3f\n", elapsed_ns / static_cast<double>(allocation_count));
   std::fflush(stdout);
   if (argc > 2 && std::strcmp(argv[2], "pause") == 0) pause();

@@ -6,10 +6,8 @@
 //
 //   pairs PAIRS [DEPTH] [main|thread]    under DEPTH frames of stack; in a thread other than the first
 //
-// Prints nanoseconds of CPU time a pair: the minimum and the median over stretches of PAIRS / 40, of
-// which the first ten are left out.
-#include <time.h>
-
+// Prints its peak and nanoseconds of CPU time a pair: the minimum and the median over stretches of
+// PAIRS / 40, of which the first ten are left out.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -18,16 +16,12 @@
 #include <cstring>
 #include <thread>
 
+#include "bench/workloads/figures.h"
+
 namespace {
 
 constexpr size_t kBlocks = 10'000;
 std::array<void*, kBlocks> blocks;
-
-uint64_t cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 /// A xorshift generator: what stands between two calls must be cheap.
 uint32_t next_random(uint32_t state) {
@@ -59,12 +53,10 @@ std::array<double, kStretches - kWarmUp> ns_per_pair;
 void time_stretches(uint64_t pairs) {
   uint32_t state = 2463534242;
   for (size_t i = 0; i < kStretches; ++i) {
-    uint64_t begin_ns = cpu_ns();
+    double begin_ns = figures::thread_cpu_ns();
     state = replace_blocks(pairs / kStretches, state);
-    uint64_t elapsed_ns = cpu_ns() - begin_ns;
-    if (i >= kWarmUp)
-      ns_per_pair[i - kWarmUp] =
-          static_cast<double>(elapsed_ns * kStretches) / static_cast<double>(pairs);
+    double elapsed_ns = figures::thread_cpu_ns() - begin_ns;
+    if (i >= kWarmUp) ns_per_pair[i - kWarmUp] = elapsed_ns * kStretches / static_cast<double>(pairs);
   }
 }
 
@@ -92,5 +84,6 @@ int main(int argc, char** argv) {
   else
     run();
   std::sort(ns_per_pair.begin(), ns_per_pair.end());
+  figures::print_peak();
   std::printf("%.3f %.3f\n", ns_per_pair.front(), ns_per_pair[ns_per_pair.size() / 2]);
 }
