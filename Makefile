@@ -4,10 +4,10 @@
 # make release the same in build-release/, with a libshim.so for every glibc from 2.31 on
 # make demo    a leaking JVM in a Docker container, explained from the host
 # make test    everything that is tested: style, both compilers, sanitizers, every suite
-# make bench   the table of costs
+# make bench   the tables of costs, into docs/benchmarks.md
 # make format  clang-format over the sources
 #
-# release, demo and test install what .packages lists (Debian 12, as root or with sudo) unless it is there already.
+# release, demo, test and bench install what .packages lists (Debian 12, as root or with sudo) unless it is there already.
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 JOBS ?= $(shell nproc)
@@ -17,7 +17,7 @@ TIDY_SOURCES = git ls-files 'tools/*.cc'
 CTEST = ctest -j $(JOBS) --repeat until-pass:2
 APT = DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300
 
-.PHONY: build release demo test bench format clean packages-all packages-demo \
+.PHONY: build release demo test bench format clean packages-all packages-bench packages-demo \
   lint format-check tidy test-clang test-sanitized
 
 # The words of .packages that $(1) wants and that are not installed.
@@ -43,6 +43,9 @@ release: packages-demo
 
 packages-demo:
 	$(call install,demo)
+
+packages-bench: packages-all
+	$(call install,bench)
 
 packages-all:
 	$(call install,test)
@@ -80,8 +83,8 @@ format-check:
 tidy:
 	$(TIDY_SOURCES) | xargs -P $(JOBS) -n 4 clang-tidy -p build --quiet 2>/dev/null
 
-bench: build
-	bench/run.sh build
+bench: packages-bench build
+	bench/run.py --build build --output docs/benchmarks.md
 
 format:
 	$(SOURCES) | xargs clang-format -i

@@ -10,33 +10,7 @@ import argparse
 import os
 
 import shims
-
-IDLE_ROUNDS = 60
-
-# name -> (program, arguments, what it prints)
-WORKLOADS = {
-    "W1: pairs, one thread": ("pairs", ["{pairs}"]),
-    "W2: four threads, cross-thread frees": ("cross_thread", ["{few_pairs}"]),
-    "W3: pairs under 30 frames": ("pairs", ["{pairs}", "30"]),
-    "W4: leaks amid churn": ("leaks", ["25"]),
-}
-
-
-def nanoseconds(directory, program, arguments, environment):
-    """(minimum, median) of one run; a program that prints one number has one for both."""
-    last_line = shims.output_of([os.path.join(directory, program), *arguments], environment).splitlines()[-1]
-    numbers = [float(word) for word in last_line.split() if word != "ns"]
-    return numbers[0], numbers[-1]
-
-
-def alternate(rounds, bare, shimmed):
-    """Runs both `rounds` times in turns; returns their results."""
-    bare()  # warms up file caches
-    results = ([], [])
-    for _ in range(rounds):
-        results[0].append(bare())
-        results[1].append(shimmed())
-    return results
+import workloads
 
 
 def comparison(results, digits=1):
@@ -48,19 +22,27 @@ def comparison(results, digits=1):
             f"{added[0]:+.{digits}f} / {added[1]:+.{digits}f}")
 
 
+def times(workload, environment):
+    return lambda: workloads.nanoseconds(workloads.run(workload, environment))
+
+
 def workload_table(arguments):
     rows = []
-    for name, (program, options) in WORKLOADS.items():
-        options = [option.format(pairs=arguments.pairs, few_pairs=arguments.pairs // 10) for option in options]
-        for backend in shims.BARE:
-            results = alternate(
-                arguments.rounds,
-                lambda: nanoseconds(arguments.programs, program, options, shims.bare_environment(backend)),
-                lambda: nanoseconds(arguments.programs, program, options,
-                                    shims.shim_environment(backend, arguments.shim)))
-            rows.append((name, backend, *comparison(results)))
-    print("Nanoseconds a pair, minimum / median; adaptive sampling, as by default.\n")
-    shims.print_table(("work", "backend", "bare", "under the shim", "added"), rows)
+    for name, workload in workloads.commands(arguments.programs, arguments.pairs).items():
+        title = f"{name}: {workload.title}"
+        for backend in arguments.backend or shims.BARE:
+            absent = shims.missing(*workload.needs) or shims.missing_allocator(backend)
+            if absent:
+                rows.append((title, backend, absent, "", "", ""))
+                continue
+            bare, shimmed = shims.alternate(
+                arguments.rounds, times(workload, shims.bare_environment(backend)),
+                times(workload, shims.shim_environment(backend, arguments.shim)))
+            ratios = [after[1] / before[1] for before, after in zip(bare, shimmed)]
+            rows.append((title, backend, *comparison((bare, shimmed)), shims.spread(ratios)))
+    print("CPU nanoseconds a pair, a message or an iteration, minimum / median; adaptive sampling, as by default.\n"
+          f"The ratio is shimmed to bare, of {arguments.rounds} pairs of runs in turns: median (least to most).\n")
+    shims.print_table(("work", "backend", "bare", "under the shim", "added", "ratio"), rows)
 
 
 def launched(arguments, what, environment):
@@ -72,10 +54,10 @@ def launched(arguments, what, environment):
 
 def idle_table(arguments):
     rows = []
-    for backend in shims.BARE:
+    for backend in arguments.backend or shims.BARE:
         bare = shims.bare_environment(backend)
         shim = shims.shim_environment(backend, arguments.shim)
-        wall = alternate(IDLE_ROUNDS, lambda: [launched(arguments, "wall", bare)] * 2,
+        wall = shims.alternate(arguments.idle_rounds, lambda: [launched(arguments, "wall", bare)] * 2,
                          lambda: [launched(arguments, "wall", shim)] * 2)
         resident = [launched(arguments, "rss", environment) / 1024 for environment in (bare, shim)]
         rows.append((backend, *comparison(wall, digits=2),
@@ -89,7 +71,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--shim", required=True)
     parser.add_argument("--programs", required=True, help="the build's bench directory")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--backend", choices=shims.BARE, action="append", help="default: all")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--idle-rounds", type=int, default=60)
     parser.add_argument("--pairs", type=int, default=20_000_000)
     arguments = parser.parse_args()
     workload_table(arguments)

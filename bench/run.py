@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""All benchmarks of a build, as Markdown on standard output.
+"""All benchmarks of a build, as Markdown on standard output, and in a file that keeps them.
 
-About five minutes on two cores; --quick takes one and is good for nothing but seeing that all of it runs.
-The instruction table is the one to compare across machines.
+About twenty-five minutes on two cores; --quick takes one and is good for nothing but seeing that all of it runs.
+The instruction table is the one to compare across machines. With --output, the sections that were measured replace
+those of the file, each with its own date and machine, and the others stay.
 """
 
 import argparse
+import collections
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -15,27 +18,86 @@ import shims
 
 HERE = pathlib.Path(__file__).parent
 
+# quick: options of the short version, None where a test of its own does the same.
+Part = collections.namedtuple("Part", "title script options quick")
 
-def run(script, *options):
-    subprocess.run([sys.executable, HERE / script, *options], check=True)
+
+def parts(build, async_profiler):
+    programs = ["--programs", build / "bench"]
+    shim = ["--shim", build / "libshim" / "libshim.so"]
+    offheap = ["--offheap", build / "tools" / "offheap"]
+    profiler = ["--async-profiler", async_profiler] if async_profiler else []
+    return {
+        "instructions": Part("Instructions a pair", "instructions.py", [*shim, "--pairs-program", build / "bench/pairs"],
+                             None),
+        "workloads": Part("Workloads, and what idles", "ratio.py", [*shim, *programs],
+                          ["--rounds", 1, "--idle-rounds", 5, "--pairs", 1_000_000, "--backend", "glibc"]),
+        "micro": Part("Entry points", "micro.py", [*shim, *programs],
+                      ["--rounds", 1, "--seconds", 0.002, "--only", "malloc_free/|usable"]),
+        "services": Part("Programs under load", "services.py", [*shim, *programs],
+                         ["--rounds", 1, "--scale", 0.05, "--backend", "glibc"]),
+        "peers": Part("Other tools", "peers.py", [*shim, *offheap, *programs, *profiler],
+                      ["--rounds", 1, "--pairs", 400_000, "--leak-percent", 5, "--accuracy-runs", 1]),
+        "explain": Part("offheap explain", "explain.py", [*shim, *programs, *offheap], ["--megabytes", 100]),
+    }
+
+
+def section(part, quick):
+    """(Markdown, whether the script did its work)"""
+    command = [sys.executable, HERE / part.script, *part.options, *(part.quick if quick else [])]
+    begin = shims.machine()
+    result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, check=False)
+    text = f"## {part.title}\n\n{begin}\n\n{result.stdout.strip()}\n"
+    if result.returncode != 0:
+        text += f"\n{part.script} failed with {result.returncode}; what it had measured stands above.\n"
+    return text, result.returncode == 0
+
+
+PREFACE = """# Benchmarks
+
+Written by `make bench`, that is [bench/run.py](../bench/run.py); [bench/README.md](../bench/README.md) says what
+each table measures and how to read it. Nanoseconds and requests a second are those of a virtual machine whose
+neighbours are heard: believe the ratios, which come from runs in turns, and their spread.
+"""
+
+
+def replace_sections(path, sections):
+    """Sections are known by their titles."""
+    kept = collections.OrderedDict()
+    if path.exists():
+        for text in re.split(r"^(?=## )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            kept[text.splitlines()[0]] = text.strip() + "\n"
+    for text in sections:
+        kept[text.splitlines()[0]] = text
+    path.write_text("\n".join([PREFACE, *kept.values()]), encoding="utf-8")
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, required=True, help="the build directory")
+    parser.add_argument("--only", action="append", metavar="PART",
+                        help="instructions, workloads, micro, services, peers or explain; default: all")
+    parser.add_argument("--output", type=pathlib.Path, help="the file whose sections are replaced")
+    parser.add_argument("--async-profiler", help="its directory, that holds bin/ and lib/")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    build = arguments.build.resolve()
-    programs = build / "bench"
-    shim = ["--shim", build / "libshim" / "libshim.so"]
-    print(shims.machine() + "\n")
-    print("Instructions a malloc+free pair, by callgrind; counters and sampling on.\n", flush=True)
-    run("instructions.py", *shim, "--pairs-program", programs / "pairs")
-    quick = ["--rounds", "2", "--pairs", "1000000"] if arguments.quick else []
-    run("ratio.py", *shim, "--programs", programs, *quick)
-    run("micro.py", *shim, "--programs", programs)
-    megabytes = "100" if arguments.quick else "1024"
-    run("explain.py", *shim, "--programs", programs, "--offheap", build / "tools" / "offheap", "--megabytes", megabytes)
+    everything = parts(arguments.build.resolve(), arguments.async_profiler)
+    for name in arguments.only or []:
+        if name not in everything:
+            parser.error(f"--only {name}: there is {', '.join(everything)}")
+    sections, failed = [], []
+    for name in arguments.only or everything:
+        part = everything[name]
+        if arguments.quick and part.quick is None:
+            continue
+        text, well = section(part, arguments.quick)
+        print(text, flush=True)
+        sections.append(text)
+        failed += [] if well else [part.script]
+    if arguments.output:
+        replace_sections(arguments.output, sections)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
