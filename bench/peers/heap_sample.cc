@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Preloaded beside libtcmalloc, writes tcmalloc's sampled heap to the file named by HEAP_SAMPLE_FILE as the program
-// ends: gperftools has a call for that, MallocExtension::GetHeapSample, but no setting.
+// Preloaded beside libtcmalloc, writes tcmalloc's sampled heap to the file named by HEAP_SAMPLE_FILE as
+// the program ends: gperftools has a call for that, MallocExtension::GetHeapSample, but no setting.
 #include <gperftools/malloc_extension.h>
 
 #include <cstdio>
