@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--shim", required=True)
     parser.add_argument("--programs", required=True, help="the build's bench directory")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.01, help="least time of each measurement")
+    parser.add_argument("--seconds", type=float, default=0.02, help="least time of each measurement")
     parser.add_argument("--only", default=".", help="a regular expression of benchmark names")
     arguments = parser.parse_args()
     by_backend = columns(arguments)

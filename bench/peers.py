@@ -118,7 +118,7 @@ def main():
     parser.add_argument("--offheap", required=True)
     parser.add_argument("--programs", required=True, help="the build's bench directory")
     parser.add_argument("--async-profiler", help="its directory, that holds bin/ and lib/")
-    parser.add_argument("--pairs", type=int, default=8_000_000)
+    parser.add_argument("--pairs", type=int, default=4_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--leak-percent", type=int, default=100)
     parser.add_argument("--accuracy-runs", type=int, default=5)

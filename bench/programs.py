@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real programs under load: each starts a server in an environment, asks it, and gives its throughput.
 
+The server has one half of the processors and the tool that asks it the other, where there are two or more.
 A run has a server of its own on a port of its own. Its directory is one that every user may read, for some servers
 run as a user of their own.
 """
@@ -15,12 +16,27 @@ import socket
 import subprocess
 import time
 
-
 START_SECONDS = 60
 LIBC = "/lib/x86_64-linux-gnu/libc.so.6"
 
 # requests: answered, a transaction or a round likewise; throughput: of them a second.
 Load = collections.namedtuple("Load", "requests throughput")
+
+
+def halves(processors):
+    middle = (len(processors) + 1) // 2
+    return processors[:middle], processors[middle:] or processors
+
+
+SERVER_PROCESSORS, LOAD_PROCESSORS = halves(sorted(os.sched_getaffinity(0)))
+
+
+def on(processors):
+    return lambda: os.sched_setaffinity(0, processors)
+
+
+def start_server(command, environment, directory, **options):
+    return subprocess.Popen(command, env=environment, cwd=directory, preexec_fn=on(SERVER_PROCESSORS), **options)
 
 
 def free_port():
@@ -33,7 +49,7 @@ def tool_output(command, **options):
     """What a load tool prints; it has none of the environment under test."""
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
     return subprocess.run(list(map(str, command)), env=environment, check=True, capture_output=True, text=True,
-                          **options).stdout
+                          preexec_fn=on(LOAD_PROCESSORS), **options).stdout
 
 
 def cpu_seconds(pid):
@@ -72,7 +88,7 @@ class Redis:
         environment = {"LD_PRELOAD": LIBC, **environment}
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
                    "--appendonly", "no", "--dir", directory]
-        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        server = start_server(command, environment, directory, stdout=subprocess.DEVNULL)
         until(lambda: connects(self.port), server, "redis-server")
         return server
 
@@ -98,7 +114,7 @@ class JvmService:
 
     def start(self, environment, directory):
         command = ["java", "-XX:+UseSerialGC", "-Xmx256m", "-cp", self.java_classes, "Service", "0"]
-        server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=directory)
+        server = start_server(command, environment, directory, stdout=subprocess.PIPE, text=True)
         said = server.stdout.readline() if select.select([server.stdout], [], [], START_SECONDS)[0] else ""
         if not said.startswith("listening on port "):
             server.kill()
@@ -135,7 +151,7 @@ class Postgres:
             self.tool("initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync")
         command = [self.binaries + "postgres", "-D", data, "-k", directory, "-c", "listen_addresses=", "-c", "fsync=off",
                    "-c", "logging_collector=off", "-c", "log_min_messages=fatal"]
-        server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, cwd=directory, **self.user)
+        server = start_server(command, environment, directory, stderr=subprocess.DEVNULL, **self.user)
         socket_path = os.path.join(directory, ".s.PGSQL.5432")
         until(lambda: os.path.exists(socket_path) and self.answers(), server, "postgres")
         if not os.path.exists(os.path.join(directory, "filled")):
@@ -180,8 +196,8 @@ for line in sys.stdin:
         self.rounds = int(2500 * arguments.scale)
 
     def start(self, environment, directory):
-        self.server = subprocess.Popen(["python3", "-c", self.work], env={**environment, "PYTHONMALLOC": "malloc"},
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=directory)
+        self.server = start_server(["python3", "-c", self.work], {**environment, "PYTHONMALLOC": "malloc"}, directory,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self.server
 
     def load(self, rounds=None):

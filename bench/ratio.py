@@ -74,7 +74,7 @@ def main():
     parser.add_argument("--backend", choices=shims.BARE, action="append", help="default: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--idle-rounds", type=int, default=60)
-    parser.add_argument("--pairs", type=int, default=20_000_000)
+    parser.add_argument("--pairs", type=int, default=10_000_000)
     arguments = parser.parse_args()
     workload_table(arguments)
     idle_table(arguments)

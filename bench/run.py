@@ -22,21 +22,22 @@ HERE = pathlib.Path(__file__).parent
 Part = collections.namedtuple("Part", "title script options quick")
 
 
-def parts(build, async_profiler):
+def parts(build, async_profiler, rounds):
     programs = ["--programs", build / "bench"]
     shim = ["--shim", build / "libshim" / "libshim.so"]
     offheap = ["--offheap", build / "tools" / "offheap"]
+    rounds = ["--rounds", rounds] if rounds else []
     profiler = ["--async-profiler", async_profiler] if async_profiler else []
     return {
         "instructions": Part("Instructions a pair", "instructions.py", [*shim, "--pairs-program", build / "bench/pairs"],
                              None),
-        "workloads": Part("Workloads, and what idles", "ratio.py", [*shim, *programs],
+        "workloads": Part("Workloads, and what idles", "ratio.py", [*shim, *programs, *rounds],
                           ["--rounds", 1, "--idle-rounds", 5, "--pairs", 1_000_000, "--backend", "glibc"]),
-        "micro": Part("Entry points", "micro.py", [*shim, *programs],
+        "micro": Part("Entry points", "micro.py", [*shim, *programs, *rounds],
                       ["--rounds", 1, "--seconds", 0.002, "--only", "malloc_free/|usable"]),
-        "services": Part("Programs under load", "services.py", [*shim, *programs],
+        "services": Part("Programs under load", "services.py", [*shim, *programs, *rounds],
                          ["--rounds", 1, "--scale", 0.05, "--backend", "glibc"]),
-        "peers": Part("Other tools", "peers.py", [*shim, *offheap, *programs, *profiler],
+        "peers": Part("Other tools", "peers.py", [*shim, *offheap, *programs, *profiler, *rounds],
                       ["--rounds", 1, "--pairs", 400_000, "--leak-percent", 5, "--accuracy-runs", 1]),
         "explain": Part("offheap explain", "explain.py", [*shim, *programs, *offheap], ["--megabytes", 100]),
     }
@@ -78,10 +79,11 @@ def main():
     parser.add_argument("--only", action="append", metavar="PART",
                         help="instructions, workloads, micro, services, peers or explain; default: all")
     parser.add_argument("--output", type=pathlib.Path, help="the file whose sections are replaced")
+    parser.add_argument("--rounds", type=int, help="pairs of runs in turns, instead of what each script has")
     parser.add_argument("--async-profiler", help="its directory, that holds bin/ and lib/")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    everything = parts(arguments.build.resolve(), arguments.async_profiler)
+    everything = parts(arguments.build.resolve(), arguments.async_profiler, arguments.rounds)
     for name in arguments.only or []:
         if name not in everything:
             parser.error(f"--only {name}: there is {', '.join(everything)}")

@@ -90,7 +90,7 @@ def main():
     parser.add_argument("--only", choices=programs.PROGRAMS, action="append", help="default: all")
     parser.add_argument("--backend", choices=shims.BARE, action="append", help="default: all")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of runs")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the load's length")
+    parser.add_argument("--scale", type=float, default=0.5, help="of the load's length")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="offheap-bench-") as directory:
         shim = readable_copy(arguments.shim, directory)

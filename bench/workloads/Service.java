@@ -32,6 +32,8 @@ public final class Service {
     }
 
     public static void main(String[] arguments) throws Exception {
+        // Headers and body are two writes: without this the second waits 40 ms for the first one's acknowledgement.
+        System.setProperty("sun.net.httpserver.nodelay", "true");
         int port = Integer.parseInt(arguments[0]);
         int threads = arguments.length > 1 ? Integer.parseInt(arguments[1]) : 4;
         Random random = new Random(1);
