@@ -67,7 +67,8 @@ def cost_table(arguments, peers):
     rows = []
     for peer in peers:
         absent = missing(peer)
-        rows.append((peer.title, peer.over, *([absent] + [""] * len(TIMED) if absent else cost_row(arguments, peer))))
+        cells = [absent] + [""] * len(TIMED) if absent else cost_row(arguments, peer)
+        rows.append((peer.title, peer.over, *cells))
     titles = workloads.commands(arguments.programs, arguments.pairs)
     print("CPU nanoseconds that each tool adds to the same allocator without it, a pair of calls (W) or an iteration\n"
           f"(J), median of {arguments.rounds} pairs of runs in turns, and the ratio; peak resident memory as a ratio.\n"
@@ -104,9 +105,9 @@ def accuracy_row(arguments, peer):
 
 
 def accuracy_table(arguments, peers):
-    print(f"W4 at {arguments.leak_percent} % of its size: percent by which the bytes that a tool gives a leaking site are off "
-          f"those\nthat the program requested there, mean (mean of absolute values) of {arguments.accuracy_runs} runs. "
-          "-100 is a site not found.\n")
+    print(f"W4 at {arguments.leak_percent} % of its size: percent by which the bytes that a tool gives a leaking site are\n"
+          "off those that the program requested there, mean (mean of absolute values) of "
+          f"{arguments.accuracy_runs} runs. -100 is a site not found.\n")
     rows = [(peer.title, peer.over, *accuracy_row(arguments, peer), peer.cannot_tell) for peer in peers]
     shims.print_table(("tool", "over", *(f"{site}, {size} MB" for site, size in MEGABYTES.items()),
                        "what it cannot tell"), rows)

@@ -149,8 +149,8 @@ class Postgres:
             if self.user:
                 shutil.chown(directory, **self.user)
             self.tool("initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync")
-        command = [self.binaries + "postgres", "-D", data, "-k", directory, "-c", "listen_addresses=", "-c", "fsync=off",
-                   "-c", "logging_collector=off", "-c", "log_min_messages=fatal"]
+        command = [self.binaries + "postgres", "-D", data, "-k", directory, "-c", "listen_addresses=",
+                   "-c", "fsync=off", "-c", "logging_collector=off", "-c", "log_min_messages=fatal"]
         server = start_server(command, environment, directory, stderr=subprocess.DEVNULL, **self.user)
         socket_path = os.path.join(directory, ".s.PGSQL.5432")
         until(lambda: os.path.exists(socket_path) and self.answers(), server, "postgres")

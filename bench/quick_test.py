@@ -55,7 +55,7 @@ def is_absent(row):
 
 def check_workloads(tables):
     work, idle = tables
-    check([row["work"][:2] for row in work] == ["W1", "W2", "W3", "W4", "S1", "S2", "S3", "J1", "J2", "J3"], "workloads")
+    check([row["work"][:2] for row in work] == "W1 W2 W3 W4 S1 S2 S3 J1 J2 J3".split(), f"workloads: {work}")
     for row in work:
         if not is_absent(row):
             figures(row, "bare", 1, 1e9, 2)

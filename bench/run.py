@@ -29,8 +29,8 @@ def parts(build, async_profiler, rounds):
     rounds = ["--rounds", rounds] if rounds else []
     profiler = ["--async-profiler", async_profiler] if async_profiler else []
     return {
-        "instructions": Part("Instructions a pair", "instructions.py", [*shim, "--pairs-program", build / "bench/pairs"],
-                             None),
+        "instructions": Part("Instructions a pair", "instructions.py",
+                             [*shim, "--pairs-program", build / "bench" / "pairs"], None),
         "workloads": Part("Workloads, and what idles", "ratio.py", [*shim, *programs, *rounds],
                           ["--rounds", 1, "--idle-rounds", 5, "--pairs", 1_000_000, "--backend", "glibc"]),
         "micro": Part("Entry points", "micro.py", [*shim, *programs, *rounds],

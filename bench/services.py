@@ -98,8 +98,8 @@ def main():
                 for backend in arguments.backend or shims.BARE]
     print(f"Requests a second, median of {arguments.rounds} runs; ratios are shimmed to bare, of runs in turns: "
           "median (least to most).\n")
-    shims.print_table(("program", "backend", "bare", "under the shim", "throughput ratio", "server CPU a request, ratio",
-                       f"at least {TARGET}"), rows)
+    shims.print_table(("program", "backend", "bare", "under the shim", "throughput ratio",
+                       "server CPU a request, ratio", f"at least {TARGET}"), rows)
 
 
 if __name__ == "__main__":
