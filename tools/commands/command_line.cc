@@ -206,6 +206,7 @@ Result<int> run_command_line(int argument_count, char** arguments) {
   add_doctor(commands, asked);
   add_attach(commands);
   add_trim(commands);
+  add_oom(commands);
   add_peek(commands);
   try {
     app.parse(argument_count, arguments);
