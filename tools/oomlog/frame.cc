@@ -233,7 +233,7 @@ void eat_host(std::string_view& text, Frame& frame) {
     }
     const std::string_view word = eat_token(rest);
     if (word == "invoked") return;
-    if (is_program(word) && token > 0) {
+    if (is_program(word) && (token > 0 || word.ends_with("]:"))) {
       frame.origin = Origin::kOther;
       text = skip_blanks(rest);
       return;
@@ -261,6 +261,22 @@ bool eat_wall(std::string_view& text, Frame& frame) {
   return true;
 }
 
+/// "host kernel: " and "host sshd[12]: " after the kernel's clock: journalctl -o short-monotonic.
+void eat_host_after_clock(std::string_view& text, Frame& frame) {
+  std::string_view rest = text;
+  eat_token(rest);
+  rest = skip_blanks(rest);
+  if (eat_kernel_name(rest, frame)) {
+    text = rest;
+    return;
+  }
+  const std::string_view program = eat_token(rest);
+  if (program.ends_with("]:") && program.find('[') != std::string_view::npos &&
+      program.front() != '[' &&
+      count_digits(program.substr(program.find('[') + 1)) + 2 == program.size() - program.find('[') - 1)
+    frame.origin = Origin::kOther;
+}
+
 bool eat_dropped(std::string_view& text, Frame& frame) {
   std::string_view rest = text;
   if (!eat(rest, "** ")) return false;
@@ -277,8 +293,7 @@ bool eat_quoting(std::string_view& text) {
   const std::size_t size = text.size();
   text = skip_blanks(text);
   eat(text, "\xef\xbb\xbf");
-  while (text.starts_with("> ") || text.starts_with("| ") || text.starts_with(">>"))
-    text.remove_prefix(1);
+  while (text.starts_with('>') || text.starts_with("| ")) text = skip_blanks(text.substr(1));
   if (text.starts_with("\"MESSAGE\"")) {
     std::string_view rest = skip_blanks(text.substr(9));
     if (eat(rest, ":")) {
@@ -309,7 +324,12 @@ Frame parse_frame(std::string_view line) {
         }
       }
     }
-    if (eat_bracket(text, frame) || eat_priority(text, frame) || eat_dropped(text, frame)) continue;
+    const bool had_clock = !frame.clock.empty();
+    if (eat_bracket(text, frame)) {
+      if (!had_clock && !frame.clock.empty() && frame.wall.empty()) eat_host_after_clock(text, frame);
+      continue;
+    }
+    if (eat_priority(text, frame) || eat_dropped(text, frame)) continue;
     if (frame.origin != Origin::kOther &&
         (eat_kernel_name(text, frame) ||
          (!frame.framed && (eat_kmsg(text, frame) || eat_facility(text, frame)))))

@@ -154,7 +154,11 @@ std::optional<std::int64_t> number_of(std::string_view text, std::string_view ke
 
 /// The figures of the whole machine.
 Line parse_host(std::string_view text) {
-  if (text.starts_with("active_anon:")) return PagesLine{text};
+  constexpr std::array<std::string_view, 9> pages = {
+      "active_anon:", "active_file:", "unevictable:", "slab_reclaimable:",       "slab_unreclaimable:",
+      "mapped:",      "free:",        "dirty:",       "kernel_misc_reclaimable:"};
+  for (std::string_view key : pages)
+    if (text.starts_with(key)) return PagesLine{text};
   if (text.starts_with("Free swap")) {
     const auto value = number_of(text, "= ");
     return value ? Line(HostLine{HostFigure::kSwapFreeKb, *value}) : Line();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "oomlog/summary.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <map>
@@ -18,6 +20,15 @@ constexpr std::int64_t kYearSeconds = 366 * 86400;
 constexpr std::int64_t kLoopGapUs = 600'000'000;
 constexpr std::size_t kLoopKills = 3;
 
+/// The same day and time in 1970, as a syslog's time without a year is read.
+std::int64_t without_year(std::int64_t seconds) {
+  const auto time = static_cast<time_t>(seconds);
+  tm parts{};
+  if (gmtime_r(&time, &parts) == nullptr) return seconds;
+  parts.tm_year = 70;
+  return timegm(&parts);
+}
+
 /// Whether two kills of the same pid are one, told by two logs. The kernel's clock decides where both
 /// have it; wall times may lack the year and the zone.
 bool same_moment(const LogTime& a, const LogTime& b) {
@@ -25,16 +36,24 @@ bool same_moment(const LogTime& a, const LogTime& b) {
   const auto first = seconds_of_wall(a.wall);
   const auto second = seconds_of_wall(b.wall);
   if (!first || !second) return false;
-  const bool no_year = *first < kYearSeconds || *second < kYearSeconds;
-  if (!no_year) return std::abs(*first - *second) <= kSameWallSeconds;
-  const auto of_day = [](std::int64_t seconds) { return seconds % 86400; };
-  return std::abs(of_day(*first) - of_day(*second)) <= kSameWallSeconds;
+  const bool with_years = *first >= kYearSeconds && *second >= kYearSeconds;
+  const std::int64_t apart =
+      with_years ? *first - *second : without_year(*first) - without_year(*second);
+  return std::abs(apart) <= kSameWallSeconds;
 }
 
 /// How much a report says: of two that tell the same kill the fuller one stays.
 std::size_t fullness(const OomReport& report) {
   return report.biggest.size() + report.stat.size() + (report.has_header ? 10 : 0) +
          (report.oom_memcg.empty() ? 0 : 5);
+}
+
+/// A time of two logs: one may have the wall time, the other the kernel's clock.
+void add_time(LogTime& to, const LogTime& from) {
+  if (to.wall.empty()) to.wall = from.wall;
+  if (to.clock_us) return;
+  to.clock = from.clock;
+  to.clock_us = from.clock_us;
 }
 
 /// Drops the victims that another report has too.
@@ -58,9 +77,13 @@ std::uint64_t drop_duplicates(std::vector<OomReport>& reports) {
         seen.emplace(*victim.pid, Seen{i, victim.time});
         continue;
       }
+      LogTime both = found->second.time;
+      add_time(both, victim.time);
       const bool keep_new = fullness(reports[i]) > fullness(reports[found->second.report]);
       poorer = keep_new ? found->second.report : i;
-      if (keep_new) found->second = {i, victim.time};
+      found->second = {keep_new ? i : found->second.report, both};
+      for (OomVictim& kept : reports[found->second.report].victims)
+        if (kept.pid == victim.pid) add_time(kept.time, both);
       std::erase_if(reports[poorer].victims, [&](const OomVictim& v) { return v.pid == victim.pid; });
       ++dropped;
     }
