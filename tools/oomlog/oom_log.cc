@@ -118,7 +118,6 @@ std::vector<OomReport> OomLog::feed(std::string_view record) {
     return take_complete();
   }
   take_record(frame.text);
-  close_old();
   return take_complete();
 }
 
@@ -134,6 +133,7 @@ void OomLog::take_pending() {
 /// A record, which rsyslog may have put on one line ("#012") and a terminal may have joined to the
 /// next.
 void OomLog::take_record(std::string_view text) {
+  close_old();
   while (!text.empty()) {
     const auto newline = text.find("#012");
     std::string_view part = text.substr(0, newline);
