@@ -221,10 +221,14 @@ void OomLog::on(const ReaperLine& line) {
     return;
   }
   if (!line.reaped || knows(killed_, line.pid)) return;
-  OpenReport* open = with_row(line.pid);
+  OpenReport* open = nullptr;
+  for (OpenReport& other : open_)
+    if (other.selected && other.selected->pid == line.pid && other.report.victims.empty())
+      open = &other;
+  if (!open) open = with_row(line.pid);
   if (!open) {
     open = body();
-    if (open && (!open->rows.empty() || open->selected)) open = nullptr;
+    if (open && !open->rows.empty()) open = nullptr;
   }
   OpenReport& found = open && recent(*open, kOrderSeconds) ? *open : start(false);
   touch(found);
@@ -233,6 +237,7 @@ void OomLog::on(const ReaperLine& line) {
   victim.pid = line.pid;
   victim.name = unescape_log(line.name);
   victim.reaped = true;
+  if (found.selected) victim.score = found.selected->score;
   victim.source = VictimSource::kReaper;
   victim.time = now_.time;
   found.report.victims.push_back(std::move(victim));

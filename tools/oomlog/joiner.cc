@@ -64,7 +64,8 @@ OomLog::OpenReport* OomLog::body() {
   if (open_.empty()) return nullptr;
   OpenReport& open = open_.back();
   const bool other_thread = open.caller && now_.caller && open.caller != now_.caller;
-  if (open.superseded || !open.report.victims.empty() || open.panicked || other_thread) return nullptr;
+  if (open.superseded || open.selected || !open.report.victims.empty() || open.panicked || other_thread)
+    return nullptr;
   return &open;
 }
 

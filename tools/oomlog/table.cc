@@ -57,17 +57,19 @@ Line parse_row(std::string_view text, const std::optional<TableHeadLine>& column
     rest = probe;
   }
   line.name = trim_end(skip_blanks(rest));
+  bool name_is_a_guess = false;
   if (line.name.empty() && count == static_cast<int>(kMost)) return {};
   if (line.name.empty() && (!columns || count < expected) && count > kFewest) {
     line.name = trim_end(last);
     --count;
+    name_is_a_guess = true;
   }
   if (count < kFewest || (columns && columns->count >= kFewest && count < columns->count)) return {};
   line.uid = numbers[0];
   line.total_vm_pages = numbers[kTotalVm];
   line.rss_pages = numbers[kRss];
   // The last number is whole only when the name stands after it.
-  if (!line.name.empty()) line.adj = numbers[static_cast<std::size_t>(count - 1)];
+  if (!line.name.empty() && !name_is_a_guess) line.adj = numbers[static_cast<std::size_t>(count - 1)];
   // Without a head: what stands before oom_score_adj is swapents, or up to 3.7 oom_adj, which is small.
   constexpr std::int64_t kLargestAdj = 17;
   const std::int64_t before_adj = numbers[static_cast<std::size_t>(count - 2)];
