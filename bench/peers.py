@@ -105,8 +105,8 @@ def accuracy_row(arguments, peer):
 
 
 def accuracy_table(arguments, peers):
-    print(f"W4 at {arguments.leak_percent} % of its size: percent by which the bytes that a tool gives a leaking site are\n"
-          "off those that the program requested there, mean (mean of absolute values) of "
+    print(f"W4 at {arguments.leak_percent} % of its size: by how many percent the bytes that a tool gives a leaking\n"
+          "site are off those that the program requested there, mean (mean of absolute values) of "
           f"{arguments.accuracy_runs} runs. -100 is a site not found.\n")
     rows = [(peer.title, peer.over, *accuracy_row(arguments, peer), peer.cannot_tell) for peer in peers]
     shims.print_table(("tool", "over", *(f"{site}, {size} MB" for site, size in MEGABYTES.items()),
