@@ -74,7 +74,8 @@ Json to_json(const Row& row) {
             {"code", row.code ? Json(*row.code) : Json(nullptr)},
             {"problem", row.problem},
             {"values", row.values},
-            {"rss", Json::array()}};
+            {"rss", Json::array()},
+            {"notes", row.notes}};
   for (const RssPoint& point : row.rss) {
     json["rss"].push_back(Json::array({point.seconds, point.rss_bytes, point.tree_rss_bytes}));
   }
@@ -97,6 +98,7 @@ Result<Row> row_from_json(const Json& json) {
       row.rss.push_back(
           {point.at(0).get<double>(), point.at(1).get<Bytes>(), point.at(2).get<Bytes>()});
     }
+    if (json.contains("notes")) json.at("notes").get_to(row.notes);
     return row;
   } catch (const std::exception& problem) {
     return Error{ErrorCode::kUsage, "not a row of offheap ab", problem.what(),

@@ -64,6 +64,7 @@ struct Row {
       problem;  ///< in words, when the outcome is not kDone: what, and the last lines of its stderr
   std::map<std::string, double> values;
   std::vector<RssPoint> rss;
+  std::vector<std::string> notes;  ///< why a value is absent, or is not what one would expect
 };
 
 Json to_json(const Row& row);

@@ -192,22 +192,13 @@ class Gatherer {
   }
 
   void use_backend(const Snapshot& snapshot) {
-    const bool embedded = snapshot.backend_kind == recording::BackendKind::kJemalloc ||
-                          snapshot.backend_kind == recording::BackendKind::kTcmalloc;
-    if (!embedded || snapshot.backend.epoch_count == 0) return;
-    // The counters are exact and of now, the backend's own figures as old as its last refresh.
-    BackendNow now;
-    now.live_bytes = minus(snapshot.allocated_bytes, snapshot.freed_bytes);
-    now.live_count = minus(snapshot.allocated_count, snapshot.freed_count);
-    now.freed_since_bytes =
-        minus(snapshot.freed_bytes, freed_bytes_at(snapshot, snapshot.backend.time_ns));
-    // Nothing counted alive beside a backend that says otherwise: the counters were not readable.
-    if (now.live_bytes == 0) return;
-    now.rss_bytes = explanation_.rss_known ? explanation_.ledger.rss_of(Owner::kBackendRanges)
-                                           : snapshot.backend.resident_bytes;
-    explanation_.malloc = total_of_backend(snapshot.backend, now);
+    const Bytes rss_bytes = explanation_.rss_known ? explanation_.ledger.rss_of(Owner::kBackendRanges)
+                                                   : snapshot.backend.resident_bytes;
+    const auto totals = backend_totals(snapshot, rss_bytes);
+    if (!totals) return;
+    explanation_.malloc = *totals;
     explanation_.backend = snapshot.backend;
-    explanation_.backend->allocated_bytes = now.live_bytes;
+    explanation_.backend->allocated_bytes = minus(snapshot.allocated_bytes, snapshot.freed_bytes);
   }
 
   void use_sites(const Snapshot& snapshot, const std::vector<SiteEstimate>& estimates,
@@ -283,6 +274,22 @@ class Gatherer {
 };
 
 }  // namespace
+
+std::optional<MallocTotals> backend_totals(const Snapshot& snapshot, Bytes rss_bytes) {
+  const bool embedded = snapshot.backend_kind == recording::BackendKind::kJemalloc ||
+                        snapshot.backend_kind == recording::BackendKind::kTcmalloc;
+  if (!embedded || snapshot.backend.epoch_count == 0) return {};
+  // The counters are exact and of now, the backend's own figures as old as its last refresh.
+  BackendNow now;
+  now.live_bytes = minus(snapshot.allocated_bytes, snapshot.freed_bytes);
+  now.live_count = minus(snapshot.allocated_count, snapshot.freed_count);
+  now.freed_since_bytes =
+      minus(snapshot.freed_bytes, freed_bytes_at(snapshot, snapshot.backend.time_ns));
+  // Nothing counted alive beside a backend that says otherwise: the counters were not readable.
+  if (now.live_bytes == 0) return {};
+  now.rss_bytes = rss_bytes;
+  return total_of_backend(snapshot.backend, now);
+}
 
 Explanation explain_looks(TargetLine target, const std::vector<Look>& looks,
                           const GatherOptions& options) {
