@@ -204,6 +204,7 @@ Result<int> run_command_line(int argument_count, char** arguments) {
   add_run(commands, asked);
   add_documents(commands, asked);
   add_doctor(commands, asked);
+  add_ab(commands);
   add_attach(commands);
   add_trim(commands);
   add_oom(commands);

@@ -36,6 +36,7 @@ class Commands {
 };
 
 /// The commands that have a file of their own, commands/<name>_command.cc.
+void add_ab(Commands& commands);
 void add_attach(Commands& commands);
 void add_oom(Commands& commands);
 void add_peek(Commands& commands);
