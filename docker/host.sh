@@ -36,9 +36,15 @@ own_pid() {
 
 try_storage() {
   # No bridge and no packet filter: nothing here needs a network, and the machine's own stays as it is.
-  setsid dockerd --storage-driver="$1" --data-root "$directory/data" --exec-root "$socket_directory/exec" \
-    --pidfile "$pid_file" --host "unix://$socket_directory/docker.sock" --bridge=none --iptables=false \
-    --ip-forward=false --ip-masq=false </dev/null >"$directory/dockerd-$1.log" 2>&1 &
+  (
+    # Nor does it hold what its starter has open, a lock for example.
+    for descriptor in $(ls "/proc/$BASHPID/fd"); do
+      if [ "$descriptor" -gt 2 ]; then eval "exec $descriptor>&-"; fi
+    done
+    exec setsid dockerd --storage-driver="$1" --data-root "$directory/data" --exec-root "$socket_directory/exec" \
+      --pidfile "$pid_file" --host "unix://$socket_directory/docker.sock" --bridge=none --iptables=false \
+      --ip-forward=false --ip-masq=false </dev/null >"$directory/dockerd-$1.log" 2>&1
+  ) &
   local daemon=$!
   for _ in $(seq 60); do
     sleep 0.5

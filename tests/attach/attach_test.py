@@ -10,8 +10,10 @@ import argparse
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scenarios"))
@@ -204,9 +206,12 @@ def refuse_other_user(build):
     """Another user than the JVM's, and not root."""
     if os.geteuid() != 0:
         raise Skip("needs root, to run offheap as another user")
-    with workload(build, "17") as target:
-        done = subprocess.run([build.offheap, "attach", str(target.pid)], capture_output=True, text=True,
-                              user=65534, group=65534, extra_groups=[], timeout=60, check=False)
+    # The other user need not be allowed to enter the build directory.
+    with workload(build, "17") as target, tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        offheap = shutil.copy(build.offheap, place)
+        done = subprocess.run([offheap, "attach", str(target.pid)], capture_output=True, text=True,
+                              user=65534, group=65534, extra_groups=[], cwd="/", timeout=60, check=False)
         require(done.returncode == UNREADABLE, f"left with {done.returncode}: {done.stderr}")
         require("permission" in done.stderr and "root" in done.stderr, done.stderr)
         finish(target)

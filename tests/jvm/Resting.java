@@ -12,7 +12,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.zip.Deflater;
 
 public final class Resting {
-    private static final int THREADS = 40;
+    private static final int THREADS = 48;
     private static final int BUFFERS = 32;
     private static final int LOADERS = 200;
     private static final int DEFLATERS = 20;

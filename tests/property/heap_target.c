@@ -187,6 +187,12 @@ static void gigabyte(Worker* w) {
   free_share(w, 50);
 }
 
+// One arena of half a gigabyte, which takes longer to copy than a stop may last.
+static void large_main(Worker* w) {
+  fill(w, (size_t)512 << 20, 2000, 6000);
+  free_share(w, 50);
+}
+
 // Never ends: blocks of all threads are freed by one another.
 static void restless(Worker* w) {
   static _Atomic(void*) shared[4096];
@@ -197,6 +203,19 @@ static void restless(Worker* w) {
     touch(block, size);
     free(atomic_exchange(&shared[next_random(w) % 4096], block));
   }
+}
+
+static size_t live_usable(size_t* count);
+
+// The same among 256 MB that stay: says how much of these is in use, then never ends.
+static void restless_main(Worker* w) {
+  static char line[64];
+  size_t count = 0;
+  fill(w, (size_t)256 << 20, 2000, 6000);
+  free_share(w, 50);
+  const int length = snprintf(line, sizeof line, "%zu\n", live_usable(&count));
+  if (write(1, line, (size_t)length) != length) abort();
+  restless(w);
 }
 
 static const struct {
@@ -220,7 +239,9 @@ static const struct {
     {"blocked_break", blocked_break, 1},
     {"gigabyte", gigabyte, 8},
     {"gigabyte_main", gigabyte, 1},
+    {"large_main", large_main, 1},
     {"restless", restless, 4},
+    {"restless_main", restless_main, 1},
 };
 
 static void* work(void* argument) {

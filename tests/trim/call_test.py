@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 from trim_harness import Skip, Target, TrimBuild, require, run_main, run_offheap
@@ -185,8 +186,8 @@ def a_killed_caller_does_no_harm(build):
 
 # --- refusals -------------------------------------------------------------------------------------------
 
-def refused(build, target, *expected):
-    done = run_offheap(build, ["trim", target.pid, "--inject"], expect=3)
+def refused(build, target, *expected, command="trim"):
+    done = run_offheap(build, [command, target.pid, "--inject"], expect=3)
     for text in expected:
         require(text in done.stderr, f"the refusal lacks {text!r}: {done.stderr}")
 
@@ -237,6 +238,7 @@ def a_static_target_is_refused(build):
     with Target([build.program("static"), "read"], build.environment("none")) as target:
         ready(target)
         refused(build, target, "static")
+        refused(build, target, "static", "offheap explain", command="attach")
 
 
 def musl_is_refused(build):
@@ -250,6 +252,7 @@ def musl_is_refused(build):
     with Target([program, "none"], build.environment("none")) as target:
         ready(target)
         refused(build, target, "musl")
+        refused(build, target, "musl", "offheap explain", command="attach")
 
 
 def a_32_bit_target_is_refused(build):
@@ -279,11 +282,33 @@ def a_missing_right_is_named(build):
         require(done.returncode == 3 and "CAP_SYS_PTRACE" in done.stderr, f"says {done.returncode} {done.stderr}")
 
 
+def what_forbids_it_is_named(build):
+    """A process of our own that may not be traced; then the same on a machine that seems to have Yama."""
+    if os.geteuid() != 0:
+        raise Skip("needs root, to give a right up and for a mount namespace")
+    without_right = ["setpriv", "--bounding-set=-sys_ptrace"]
+    show_yama = 'mount --bind "$0" /proc/sys/kernel && exec "$@"'
+    with Target([build.program("filtered"), "hidden"], build.environment("none")) as target, \
+            tempfile.TemporaryDirectory() as kernel:
+        ready(target)
+        scope = pathlib.Path(kernel) / "yama" / "ptrace_scope"
+        scope.parent.mkdir()
+        scope.write_text("2\n", encoding="utf-8")
+        caller = [str(build.program("caller")), str(target.pid), "call", "malloc_trim", "1000", "0"]
+        for prefix, expected in (([], "not dumpable"),
+                                 (["unshare", "--mount", "sh", "-c", show_yama, kernel], "Yama forbids it")):
+            done = subprocess.run([*prefix, *without_right, *caller], capture_output=True, text=True, timeout=30, check=False)
+            require(done.returncode == 3 and expected in done.stderr and "CAP_SYS_PTRACE" in done.stderr,
+                    f"the refusal lacks {expected!r}: {done.returncode} {done.stderr}")
+        target.ask("on", "alive")
+
+
 def seccomp_is_looked_into(build):
     for mode, expected in (("strict", "strict seccomp"), ("deny", "denies mmap")):
         with Target([build.program("filtered"), mode], build.environment("none")) as target:
             ready(target)
             refused(build, target, expected)
+            refused(build, target, expected, command="attach")
             target.ask("on", "alive")
     with Target([build.program("filtered"), "allow"], build.environment("none")) as target:
         ready(target)
@@ -304,7 +329,7 @@ TESTS = [read_is_restarted, sleep_keeps_its_end, waits_are_restarted, accept_is_
          a_library_is_loaded_and_entered, nothing_is_left_behind, a_late_call_finishes_by_itself,
          a_killed_caller_does_no_harm, threads_without_a_harmless_call_are_refused, a_stopped_target_is_refused,
          a_zombie_is_refused, a_traced_target_is_refused, a_static_target_is_refused, musl_is_refused,
-         a_32_bit_target_is_refused, a_missing_right_is_named, seccomp_is_looked_into,
+         a_32_bit_target_is_refused, a_missing_right_is_named, what_forbids_it_is_named, seccomp_is_looked_into,
          an_unprepared_process_needs_the_option]
 
 

@@ -76,7 +76,8 @@ std::optional<Error> find_obstacle(const Process& process, const Loaded& loaded,
                                    const AttachOptions& options) {
   const std::string explain = fmt::format("offheap explain {} --for 30s", process.pid());
   if (options.detach && loaded.library.empty())
-    return refuse(process, "nothing is attached to this process", "");
+    return refuse(process, "nothing is attached to this process",
+                  fmt::format("there is nothing to undo; to begin: offheap attach {}", process.pid()));
   if (options.detach) return {};
   if (loaded.preloaded)
     return refuse(process, "the shim is preloaded here, so everything is recorded already",
@@ -99,13 +100,15 @@ Error explain_result(const Process& process, AttachResult result) {
       return refuse(process, "already attached, or another attach is under way",
                     fmt::format("look at it: offheap explain {} --for 30s", process.pid()));
     case AttachResult::kPreloaded:
-      return refuse(process, "the shim is preloaded here, so everything is recorded already", "");
+      return refuse(process, "the shim is preloaded here, so everything is recorded already",
+                    fmt::format("look at once: offheap explain {} --for 30s", process.pid()));
     case AttachResult::kLinkedIn:
       return refuse(process,
                     "the program's allocator is part of its executable: its calls cannot be seen",
                     "link the allocator as a library, or link the program without it");
     case AttachResult::kNoAllocator:
-      return refuse(process, "the program has no malloc that could be followed", "");
+      return refuse(process, "the program has no malloc that could be followed",
+                    fmt::format("offheap explain {} works without", process.pid()));
     case AttachResult::kNoUsableSize:
       return refuse(process,
                     "the program's allocator has no malloc_usable_size, so blocks have no size",
@@ -120,13 +123,14 @@ Error explain_result(const Process& process, AttachResult result) {
       return refuse(process, "the process cannot start a thread",
                     "raise its limit of processes (RLIMIT_NPROC, pids.max)");
     case AttachResult::kNotAttached:
-      return refuse(process, "nothing is attached to this process", "");
+      return refuse(process, "nothing is attached to this process", "there is nothing to undo");
     case AttachResult::kBadOptions:
       return Error{ErrorCode::kUsage, "--sample is no number of bytes", "", "write 64K, or off"};
     case AttachResult::kDone:
       break;
   }
-  return refuse(process, fmt::format("the library returned {}", static_cast<int>(result)), "");
+  return refuse(process, fmt::format("the library returned {}", static_cast<int>(result)),
+                fmt::format("offheap explain {} works without it", process.pid()));
 }
 
 /// One attach or detach on its way.

@@ -58,6 +58,7 @@ struct Asked {
   std::vector<std::string> fail_on;
   bool json = false;
   bool no_pause = false;
+  std::string most_pause;
   std::string target;
   bool all = false;
   std::string output;
@@ -74,13 +75,18 @@ Result<int> do_explain_all(const Asked& asked, const std::vector<FailLimit>& lim
   return 0;
 }
 
+/// Into `out`, which stays as it is when nothing was asked.
+std::optional<Error> read_duration(const std::string& text, std::uint64_t& out) {
+  if (text.empty()) return std::nullopt;
+  const auto duration_ns = parse_duration_ns(text);
+  if (!duration_ns) return Error{ErrorCode::kUsage, "no duration", text, "write 30s, 500ms, 2m or 1h"};
+  out = *duration_ns;
+  return std::nullopt;
+}
+
 Result<int> do_explain(Asked& asked) {
-  if (!asked.watch.empty()) {
-    const auto watch_ns = parse_duration_ns(asked.watch);
-    if (!watch_ns)
-      return Error{ErrorCode::kUsage, "no duration", asked.watch, "write 30s, 500ms, 2m or 1h"};
-    asked.explain.watch_ns = *watch_ns;
-  }
+  if (const auto error = read_duration(asked.watch, asked.explain.watch_ns)) return *error;
+  if (const auto error = read_duration(asked.most_pause, asked.explain.most_pause_ns)) return *error;
   const auto limits = parse_fail_on(asked.fail_on);
   if (!limits) return limits.error();
   asked.explain.pause = !asked.no_pause;
@@ -161,8 +167,13 @@ void add_explain(Commands& commands, Asked& asked) {
                    "a pid, a container (name or id), a cgroup's path, or a recording")
       ->required();
   command->add_option("--for", asked.watch, "watch that long, to see growth: 30s, 2m");
-  command->add_flag("--no-pause", asked.no_pause,
-                    "never stop the target: the heap's figures are then an estimate");
+  auto* no_pause = command->add_flag("--no-pause", asked.no_pause,
+                                     "never stop the target: the heap's figures are then an estimate");
+  command
+      ->add_option("--max-pause", asked.most_pause,
+                   "the longest single stop, 30ms when not given: a heap that takes longer to copy is "
+                   "read in several, which is exact only where it stood still")
+      ->excludes(no_pause);
   command->add_flag("--all", asked.all, "explain every process of the container or cgroup");
   command->add_flag("--json", asked.json, "schema offheap.explain/1; with --all offheap.explain-all/1");
   command

@@ -34,19 +34,23 @@ void sleep_until(std::uint64_t time_ns, std::uint64_t begin_ns, std::uint64_t en
 /// first and the last look only: the recording counts in between without a pause.
 Result<std::vector<Look>> take_looks(const Process& process, const ExplainOptions& options) {
   std::vector<Look> looks;
-  auto first = take_look(process, {options.pause, true});
+  LookOptions look_options;
+  look_options.pause = options.pause;
+  look_options.most_pause_ns = options.most_pause_ns;
+  auto first = take_look(process, look_options);
   if (!first) return first.error();
   looks.push_back(std::move(*first));
   if (options.watch_ns == 0) return looks;
   const std::uint64_t begin_ns = looks.front().time_ns;
   const std::uint64_t end_ns = begin_ns + options.watch_ns;
-  const bool slow = looks.front().heap && looks.front().heap->pause_ns > kLongPause_ns;
+  const bool slow = looks.front().heap && looks.front().heap->total_pause_ns > kLongPause_ns;
   const std::uint64_t intervals = (slow ? kFewLooks : kLooks) - 1;
   const bool recorded = looks.front().snapshot.has_value();
   Progress progress("watching");
   for (std::uint64_t i = 1; i <= intervals; ++i) {
     sleep_until(begin_ns + options.watch_ns / intervals * i, begin_ns, end_ns, process, progress);
-    auto look = take_look(process, {options.pause, !recorded || i == intervals});
+    look_options.heap = !recorded || i == intervals;
+    auto look = take_look(process, look_options);
     if (!look) return look.error();
     looks.push_back(std::move(*look));
   }

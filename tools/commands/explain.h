@@ -19,6 +19,7 @@ struct ExplainOptions {
   std::string target;          ///< whatever resolve_target() understands
   std::uint64_t watch_ns = 0;  ///< 0 = one look
   bool pause = true;
+  std::uint64_t most_pause_ns = kMostPause_ns;
   std::size_t site_limit = 10;
 };
 

@@ -141,6 +141,7 @@ class Gatherer {
                              explanation_.ledger.rss_of(Owner::kMallocMmapped);
     if (!remnant) explanation_.malloc = total_of_heap(heap);
     explanation_.self.pause_ns = heap.pause_ns;
+    explanation_.self.total_pause_ns = heap.total_pause_ns;
     explanation_.self.estimate = heap.estimate;
     for (const ArenaReport& arena : heap.arenas) {
       explanation_.arena_threads.push_back(arena.threads);

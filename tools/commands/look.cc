@@ -88,12 +88,25 @@ std::vector<Range> ranges_of_others(const Look& look) {
   return ranges;
 }
 
+/// Of every arena that changed between the stops in which it was copied.
+void note_copies_in_parts(Look& look) {
+  constexpr std::uint64_t kStep_ns = 100'000'000;
+  for (const ArenaReport& arena : look.heap->arenas) {
+    if (arena.consistent || arena.stop_count < 2) continue;
+    look.notes.push_back(fmt::format(
+        "arena {} changed between the {} stops in which it was copied, so its figures are estimates; "
+        "--max-pause {}ms reads it in one stop",
+        arena.index, arena.stop_count, (arena.pause_ns * 3 / 2 / kStep_ns + 1) * kStep_ns / 1'000'000));
+  }
+}
+
 /// Only a failure that ends the whole look: an exit. Others leave a note.
 std::optional<Error> read_heap(const Process& process, const MemoryReader& memory,
                                const LookOptions& options, Look& look) {
   const auto exclude = ranges_of_others(look);
   HeapReadOptions heap_options;
   heap_options.pause = options.pause;
+  heap_options.most_pause_ns = options.most_pause_ns;
   heap_options.exclude = exclude;
   heap_options.threads = look.stacks;
   auto heap = read_glibc_heap(process, memory, look.mappings, heap_options);
@@ -110,6 +123,7 @@ std::optional<Error> read_heap(const Process& process, const MemoryReader& memor
         fmt::format("the heap was not read: {} ({})", heap.error().what, heap.error().remedy));
   } else if (heap->found) {
     look.heap = std::move(*heap);
+    note_copies_in_parts(look);
     if (look.heap->swapped_bytes != 0)
       look.notes.push_back(
           fmt::format("{} of the heap are in swap and were not read, as that would bring them back: "

@@ -22,9 +22,13 @@
 
 namespace offheap {
 
+/// How long one stop of a target may last unless somebody asks for longer.
+inline constexpr std::uint64_t kMostPause_ns = 30'000'000;
+
 struct LookOptions {
   bool pause = true;
   bool heap = true;  ///< false: leave the heap alone, counters and mappings only
+  std::uint64_t most_pause_ns = kMostPause_ns;
 };
 
 struct Look {

@@ -134,7 +134,9 @@ class Peek {
     PageBuffer buffer;
     ArenaCapture capture(buffer);
     buffer.reserve(arena.rss_bytes + (Bytes{4} << 20), arena.rss_bytes);
-    capture_arena(memory_, *location, arena.address, look_.mappings, {}, capture);
+    begin_capture(memory_, *location, arena.address, look_.mappings, capture);
+    capture.image.copy(memory_, ArenaImage::Clock::time_point::max());
+    finish_capture(memory_, *location, look_.mappings, {}, capture);
     bool sound = true;
     for (const HeapSegment& segment : capture.segments) {
       ChunkWalk walk(capture.image, segment, capture.top());
@@ -292,7 +294,7 @@ class Peek {
 Result<PeekReport> peek_process(int pid, const PeekOptions& options) {
   const auto process = Process::open(pid);
   if (!process) return process.error();
-  const auto look = take_look(*process, {true, !options.range});
+  const auto look = take_look(*process, {true, !options.range, kMostPause_ns});
   if (!look) return look.error();
   const auto memory = ProcessMemory::open(*process);
   if (!memory) return memory.error();

@@ -65,6 +65,16 @@ std::vector<HeapSegment> segments_of(const MemoryReader& memory, const MallocLoc
   return pieces;
 }
 
+/// A top that moved out of the segments taken up would end the walk nowhere: then the older state
+/// stays.
+void refresh_state(const MemoryReader& memory, ArenaCapture& out) {
+  auto before = out.state;
+  const bool whole = memory.read(out.address, out.state) == out.state.size();
+  const bool known = std::any_of(out.segments.begin(), out.segments.end(),
+                                 [&](const HeapSegment& s) { return s.pages.contains(out.top()); });
+  if (!whole || !known) out.state = std::move(before);
+}
+
 }  // namespace
 
 Bytes measure_arena(const MemoryReader& memory, const MallocLocation& location, Address arena,
@@ -80,9 +90,8 @@ Bytes measure_arena(const MemoryReader& memory, const MallocLocation& location, 
   return bytes;
 }
 
-void capture_arena(const MemoryReader& memory, const MallocLocation& location, Address arena,
-                   std::span<const Mapping> mappings, std::span<const Address> tcaches,
-                   ArenaCapture& out) {
+void begin_capture(const MemoryReader& memory, const MallocLocation& location, Address arena,
+                   std::span<const Mapping> mappings, ArenaCapture& out) {
   out.address = arena;
   out.is_main = arena == location.arenas.front();
   out.layout = location.layout;
@@ -96,7 +105,12 @@ void capture_arena(const MemoryReader& memory, const MallocLocation& location, A
     out.complete =
         out.image.add_segment(segment.pages, memory.resident_pages(segment.pages)) && out.complete;
   }
-  out.image.copy(memory);
+}
+
+void finish_capture(const MemoryReader& memory, const MallocLocation& location,
+                    std::span<const Mapping> mappings, std::span<const Address> tcaches,
+                    ArenaCapture& out) {
+  refresh_state(memory, out);
   for (const auto address : tcaches)
     if (const auto tcache = read_tcache(memory, address, location.tcache_count))
       out.tcaches.push_back(*tcache);

@@ -56,7 +56,7 @@ bool ArenaImage::add_segment(Range range, const std::vector<bool>& resident) {
   return resident_bytes() <= buffer_->size() || buffer_->reserve(resident_bytes(), 0);
 }
 
-std::vector<ArenaImage::Run> ArenaImage::runs() const {
+std::vector<ArenaImage::Run> ArenaImage::lay_out() const {
   std::vector<Run> runs;
   for (const auto& segment : segments_) {
     for (std::size_t page = 0; page < segment.slots.size(); ++page) {
@@ -75,26 +75,34 @@ std::vector<ArenaImage::Run> ArenaImage::runs() const {
   return runs;
 }
 
-void ArenaImage::copy_runs(const MemoryReader& memory, const std::vector<Run>& runs, std::size_t first,
-                           std::size_t step) {
-  for (auto i = first; i < runs.size(); i += step) {
-    const std::span<std::byte> out(buffer_->data() + runs[i].slot * kPageBytes,
-                                   runs[i].pages * kPageBytes);
-    const auto got = memory.read(runs[i].begin, out);
-    std::fill(out.begin() + static_cast<std::ptrdiff_t>(got), out.end(), std::byte{0});
-  }
+void ArenaImage::copy_run(const MemoryReader& memory, const Run& run) {
+  const std::span<std::byte> out(buffer_->data() + run.slot * kPageBytes, run.pages * kPageBytes);
+  const auto got = memory.read(run.begin, out);
+  std::fill(out.begin() + static_cast<std::ptrdiff_t>(got), out.end(), std::byte{0});
 }
 
-void ArenaImage::copy(const MemoryReader& memory) {
-  const auto all = runs();
+void ArenaImage::copy_runs(const MemoryReader& memory, std::atomic<std::size_t>& next,
+                           Clock::time_point deadline) {
+  do {
+    const auto i = next.fetch_add(1, std::memory_order_relaxed);
+    if (i >= runs_.size()) return;
+    copy_run(memory, runs_[i]);
+  } while (Clock::now() < deadline);
+}
+
+bool ArenaImage::copy(const MemoryReader& memory, Clock::time_point deadline) {
+  if (runs_.empty()) runs_ = lay_out();
   const auto worthwhile = std::size_t{resident_pages_} / kPagesWorthAThread + 1;
   const auto cores = std::max(1U, std::thread::hardware_concurrency());
-  const auto step = std::min({worthwhile, std::size_t{cores}, kMostThreads});
+  const auto thread_count = std::min({worthwhile, std::size_t{cores}, kMostThreads});
+  std::atomic<std::size_t> next = copied_runs_;
   std::vector<std::thread> others;
-  for (std::size_t first = 1; first < step; ++first)
-    others.emplace_back([&, first] { copy_runs(memory, all, first, step); });
-  copy_runs(memory, all, 0, step);
+  for (std::size_t i = 1; i < thread_count; ++i)
+    others.emplace_back([&] { copy_runs(memory, next, deadline); });
+  copy_runs(memory, next, deadline);
   for (auto& other : others) other.join();
+  copied_runs_ = std::min(next.load(std::memory_order_relaxed), runs_.size());
+  return copied_runs_ == runs_.size();
 }
 
 const ArenaImage::Segment* ArenaImage::find_slow(Address address) const {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The resident pages of one arena, copied in one go so that the target may run on while they are
-// walked. Pages that are not resident read as zero, which is what they hold. The pages' memory is laid
-// out before the stop and kept for the next arena: faulting it in while the target stands still would
-// double the pause.
+// The resident pages of one arena, copied so that the target may run on while they are walked: in one
+// go, or in parts where that would take too long. Pages that are not resident read as zero, which is
+// what they hold. The pages' memory is laid out before the stop and kept for the next arena: faulting
+// it in while the target stands still would double the pause.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -42,9 +44,13 @@ class ArenaImage {
   /// not overlap. False when there is no memory for them.
   bool add_segment(Range range, const std::vector<bool>& resident);
 
-  /// Copies all pages taken up. Up to eight threads, a core each, share the work of a large arena, as
-  /// it is what the target's pause consists of. A page that vanished meanwhile becomes "not resident".
-  void copy(const MemoryReader& memory);
+  using Clock = std::chrono::steady_clock;
+
+  /// Copies the pages taken up, in address order, until `deadline`, at least 4 MiB of them; true when
+  /// all are copied, else the next call goes on. Up to eight threads, a core each, share the work of a
+  /// large arena, as it is what the target's pause consists of. A page that vanished meanwhile becomes
+  /// "not resident".
+  bool copy(const MemoryReader& memory, Clock::time_point deadline);
 
   [[nodiscard]] bool contains(Address address) const { return find(address) != nullptr; }
 
@@ -82,12 +88,15 @@ class ArenaImage {
     return find_slow(address);
   }
   [[nodiscard]] const Segment* find_slow(Address address) const;
-  [[nodiscard]] std::vector<Run> runs() const;
-  void copy_runs(const MemoryReader& memory, const std::vector<Run>& runs, std::size_t first,
-                 std::size_t step);
+  [[nodiscard]] std::vector<Run> lay_out() const;
+  void copy_run(const MemoryReader& memory, const Run& run);
+  void copy_runs(const MemoryReader& memory, std::atomic<std::size_t>& next,
+                 Clock::time_point deadline);
 
   PageBuffer* buffer_;
   std::vector<Segment> segments_;
+  std::vector<Run> runs_;
+  std::size_t copied_runs_ = 0;
   mutable std::size_t last_ = 0;  ///< where the last look-up ended; images are walked in order
   std::uint32_t resident_pages_ = 0;
 };

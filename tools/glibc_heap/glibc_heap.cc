@@ -21,6 +21,7 @@ namespace offheap {
 namespace {
 
 constexpr int kMostRetries = 3;
+constexpr std::uint32_t kFewStops = 2;  // an arena that takes more is not read again
 constexpr auto kRetryAfter = std::chrono::milliseconds(1);
 constexpr std::size_t kMostForeignWords = 200'000;  // of other arenas, read one by one
 
@@ -96,21 +97,50 @@ class HeapReading {
     const Bytes bytes = measure_arena(memory_, location_, arena, mappings_);
     constexpr Bytes kGrowth = 4 << 20;  // it may grow until the stop
     buffer_.reserve(bytes + kGrowth, bytes);
-    std::optional<Haste> haste;
-    std::optional<Stop> stop;
-    if (stops()) {
-      haste.emplace();
-      auto result = Stop::all_threads(*process_);
-      if (!result) return result.error();
-      stop.emplace(std::move(*result));
+    // Of an arena that no machine copies in time even the list of its pages is long.
+    constexpr Bytes kMostBytesPerNs = 8;
+    bool begun = stops() && bytes / kMostBytesPerNs > options_.most_pause_ns;
+    if (begun) begin_capture(memory_, location_, arena, mappings_, out);
+    for (;;) {
+      std::optional<Haste> haste;
+      std::optional<Stop> stop;
+      if (stops()) {
+        haste.emplace();
+        auto result = Stop::all_threads(*process_);
+        if (!result) return result.error();
+        stop.emplace(std::move(*result));
+      }
+      if (!begun) begin_capture(memory_, location_, arena, mappings_, out);
+      begun = true;
+      const bool copied = out.image.copy(memory_, deadline(stop));
+      if (copied) finish_capture(memory_, location_, mappings_, threads_.tcaches, out);
+      if (!stop) return std::nullopt;
+      const auto pause_ns = add_pause(*stop, out);
+      if (copied || process_->exited()) return std::nullopt;
+      haste.reset();
+      // The target gets at least half of the time.
+      std::this_thread::sleep_for(std::chrono::nanoseconds(pause_ns));
     }
-    capture_arena(memory_, location_, arena, mappings_, threads_.tcaches, out);
-    if (stop) {
-      const auto pause_ns = stop->resume();
-      report_.pause_ns = std::max(report_.pause_ns, pause_ns);
-      report_.total_pause_ns += pause_ns;
-    }
-    return std::nullopt;
+  }
+
+  /// When a copy has to end for the target to run again in time.
+  [[nodiscard]] ArenaImage::Clock::time_point deadline(const std::optional<Stop>& stop) const {
+    if (!stop) return ArenaImage::Clock::time_point::max();
+    const std::uint64_t most_ns = options_.most_pause_ns - options_.most_pause_ns / 5;
+    // On a busy machine the stop alone may take that long; to copy next to nothing then is no help.
+    const std::uint64_t least_ns = options_.most_pause_ns / 5;
+    const std::uint64_t gone_ns = stop->pause_ns();
+    const std::uint64_t left_ns = most_ns > gone_ns ? most_ns - gone_ns : 0;
+    return ArenaImage::Clock::now() + std::chrono::nanoseconds(std::max(left_ns, least_ns));
+  }
+
+  std::uint64_t add_pause(Stop& stop, ArenaCapture& out) {
+    const auto pause_ns = stop.resume();
+    report_.pause_ns = std::max(report_.pause_ns, pause_ns);
+    report_.total_pause_ns += pause_ns;
+    out.pause_ns += pause_ns;
+    ++out.stop_count;
+    return pause_ns;
   }
 
   std::optional<Error> read_arena(std::size_t index) {
@@ -122,7 +152,8 @@ class HeapReading {
       auto& report = analysis->report;
       const Bytes swapped_bytes = measure_swapped(report.segments);
       // What is in swap is missing from every attempt.
-      const bool again = !report.consistent && swapped_bytes == 0 && stops() && attempt < kMostRetries;
+      const bool again = !report.consistent && swapped_bytes == 0 && stops() &&
+                         captured.stop_count <= kFewStops && attempt < kMostRetries;
       if (again) {
         ++report_.retries;
         std::this_thread::sleep_for(kRetryAfter);
@@ -134,6 +165,8 @@ class HeapReading {
         analysis->report.consistent = analysis->report.consistent && !options_.pause;
       }
       analysis->report.swapped_bytes = swapped_bytes;
+      analysis->report.stop_count = captured.stop_count;
+      analysis->report.pause_ns = captured.pause_ns;
       add(index, *analysis);
       return std::nullopt;
     }

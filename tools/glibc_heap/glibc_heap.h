@@ -4,6 +4,7 @@
 // Start reading here; README.md is the map.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "base/result.h"
@@ -15,10 +16,13 @@
 namespace offheap {
 
 struct HeapReadOptions {
-  /// Stops the target's threads while an arena is copied, one arena a stop. Without it nothing is
-  /// stopped and the report is an estimate: exact for an arena that stands still, and by the linear
-  /// walk alone for one whose lists were caught in motion.
+  /// Stops the target's threads while an arena is copied, never two arenas in one stop. Without it
+  /// nothing is stopped and the report is an estimate: exact for an arena that stands still, and by the
+  /// linear walk alone for one whose lists were caught in motion.
   bool pause = true;
+  /// No stop lasts longer, as far as that is in the reader's hands. An arena that cannot be copied in
+  /// that time is copied in several stops: exact when it stood still in between, else an estimate.
+  std::uint64_t most_pause_ns = 30'000'000;
   bool scan_mmapped = true;
   std::span<const Range> exclude;        ///< claimed by others: not scanned for mmapped chunks
   std::span<const ThreadStack> threads;  ///< find_thread_stacks(); tells arenas their threads

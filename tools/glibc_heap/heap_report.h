@@ -69,6 +69,8 @@ struct ArenaReport {
   Bytes foreign_bytes = 0;  ///< of metadata: not malloc's, but somebody else's sbrk amid its chunks
   std::vector<PinningBlock> pinning;  ///< the few that hold the most, largest first
   bool consistent = true;             ///< bins and the linear walk agreed
+  std::uint32_t stop_count = 0;       ///< stops that its copy took; 0 without any
+  std::uint64_t pause_ns = 0;         ///< their sum
 };
 
 /// A block with a mapping of its own (IS_MMAPPED), found by its header.

@@ -88,8 +88,9 @@ struct SelfCheck {
 };
 
 struct SelfLine {
-  std::uint64_t pause_ns = 0;
-  bool estimate = false;  ///< the heap was read without a pause
+  std::uint64_t pause_ns = 0;        ///< the longest stop
+  std::uint64_t total_pause_ns = 0;  ///< of one look
+  bool estimate = false;             ///< the heap was read without a pause
   std::vector<SelfCheck> checks;
   recording::Losses losses{};
   recording::SelfCost cost{};

@@ -173,6 +173,7 @@ Json verdicts_json(const std::vector<Verdict>& verdicts) {
 
 Json self_json(const SelfLine& self, const Ledger& ledger) {
   Json json{{"pause_ns", self.pause_ns},
+            {"total_pause_ns", self.total_pause_ns},
             {"estimate", self.estimate},
             {"settled_bytes", ledger.settled_bytes}};
   json["checks"] = Json::array();

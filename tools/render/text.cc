@@ -271,8 +271,10 @@ void add_self(const Explanation& explanation, Page& page) {
   const auto good =
       std::count_if(checks.begin(), checks.end(), [](const SelfCheck& check) { return check.ok; });
   page.blank();
-  page.line(page.dim(fmt::format("self checks {} of {} passed; target paused for {:.1f} ms", good,
-                                 checks.size(), static_cast<double>(explanation.self.pause_ns) / 1e6)));
+  page.line(page.dim(
+      fmt::format("self checks {} of {} passed; target paused for {:.1f} ms, {:.1f} ms at once", good,
+                  checks.size(), static_cast<double>(explanation.self.total_pause_ns) / 1e6,
+                  static_cast<double>(explanation.self.pause_ns) / 1e6)));
   for (const SelfCheck& check : checks) {
     if (!check.ok) page.wrapped("  failed: ", check.name);
   }

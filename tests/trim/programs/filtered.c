@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A program under seccomp: "strict", "deny" (a filter that kills for mmap), or "allow" (a filter that
-// denies something no call needs). It answers each line with its number.
+// denies something no call needs); or one that is not dumpable, "hidden". It answers each line.
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -31,6 +31,7 @@ int main(int count, char** words) {
   if (strcmp(words[1], "strict") == 0) failed = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
   if (strcmp(words[1], "deny") == 0) failed = filter_out(SYS_mmap);
   if (strcmp(words[1], "allow") == 0) failed = filter_out(SYS_mount);
+  if (strcmp(words[1], "hidden") == 0) failed = prctl(PR_SET_DUMPABLE, 0);
   static const char kReady[] = "{\"ready\": true}\n";
   static const char kAlive[] = "{\"alive\": true}\n";
   if (failed != 0 || write(1, kReady, sizeof kReady - 1) < 0) return 1;
