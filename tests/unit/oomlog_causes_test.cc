@@ -39,6 +39,12 @@ TEST(OomCauses, MostOfTheUsageDecides) {
             "undecided");
 }
 
+TEST(OomCauses, SharedMemoryThatProcessesMapIsToldFromTmpfs) {
+  auto report = limit_report({{"anon", 6 * kMiB}, {"file", 50 * kMiB}, {"shmem", 49 * kMiB}});
+  report.rss_shmem_pages_sum = 48 * kMiB / 4096;
+  EXPECT_EQ(kind_of(report), "shared-memory");
+}
+
 TEST(OomCauses, SharedMemoryBeforeItsFigureExisted) {
   const auto report = limit_report(
       {{"cache", 50 * kMiB}, {"rss", 6 * kMiB}, {"inactive_file", kMiB}, {"active_file", kMiB}});
@@ -56,7 +62,7 @@ TEST(OomCauses, ManyProcessesAreToldFromOne) {
   auto report = limit_report({{"anon", 60 * kMiB}});
   report.task_count = 12;
   report.rss_pages_sum = 60 * kMiB / 4096;
-  report.biggest.push_back({1, 0, 4000, 5 * kMiB / 4096, {}, {}, {}, {}, "worker"});
+  report.biggest.push_back({1, 1, 0, 4000, 5 * kMiB / 4096, {}, {}, {}, {}, "worker"});
   EXPECT_EQ(kind_of(report), "many-processes");
   report.biggest[0].rss_pages = 50 * kMiB / 4096;
   EXPECT_EQ(kind_of(report), "heap");

@@ -97,8 +97,7 @@ constexpr std::array<ShareRule, 7> kShares = {{
      "bound the number of threads (pids.max), or raise the limit"},
     {"socket-buffers", kMost, sockets_of, "socket buffers: data that nobody reads", "memory.stat sock",
      "find the peer that does not read; bound the send buffers"},
-    {"tmpfs", kMost, shmem_of,
-     "shared memory: tmpfs, /dev/shm, memfd or shared mappings; killing a process does not free it",
+    {"tmpfs", kMost, shmem_of, "shared memory: tmpfs, /dev/shm, memfd or shared mappings",
      "memory.stat shmem", "empty or bound the tmpfs (size=, emptyDir sizeLimit), or raise the limit"},
     {"kernel-memory", kMost, kernel_of,
      "kernel memory: thread stacks, socket buffers, page tables, slabs",
@@ -128,6 +127,21 @@ void refine_kernel(const OomReport& report, OomCause& cause) {
         fmt::format("the table lists processes, not threads: {} of them, the largest {} resident; "
                     "thousands of threads or sockets do not show there",
                     report.task_count, format_bytes(largest_of(report))));
+}
+
+/// Files of a tmpfs outlive whoever is killed; what processes map is freed with the last of them.
+void refine_shmem(const OomReport& report, OomCause& cause) {
+  if (cause.kind != "tmpfs") return;
+  const Bytes mapped = static_cast<Bytes>(report.rss_shmem_pages_sum) * page_bytes(report);
+  if (mapped <= cause.bytes / 2) {
+    cause.notes.emplace_back(
+        "killing a process does not free a tmpfs: it stays until files or mount go");
+    return;
+  }
+  cause.kind = "shared-memory";
+  cause.evidence += ", rss_shmem of the task table";
+  cause.notes.push_back(
+      fmt::format("processes map {} of it", format_bytes(std::min(mapped, cause.bytes))));
 }
 
 void refine_heap(const OomReport& report, OomCause& cause) {
@@ -185,6 +199,7 @@ bool judge_limit(const OomReport& report, OomCause& cause) {
     cause.evidence = rule.evidence;
     cause.remedy = rule.remedy;
     refine_kernel(report, cause);
+    refine_shmem(report, cause);
     refine_heap(report, cause);
     return true;
   }

@@ -12,11 +12,16 @@ constexpr std::int64_t kMaxPages = std::int64_t{1} << 40;
 
 bool is_page_kb(std::int64_t kb) { return kb == 4 || kb == 8 || kb == 16 || kb == 32 || kb == 64; }
 
+/// A table may list a process by one of its threads.
+bool is_row_of(const OomTask& row, const OomVictim& victim) {
+  return row.pid == victim.pid || row.tgid == victim.pid;
+}
+
 /// From a victim's size in kB and in pages; it may have grown between the two lines, but not by half.
 std::optional<std::int64_t> page_of_victim(const OomVictim& victim, const std::vector<OomTask>& rows) {
   if (!victim.total_vm_kb || *victim.total_vm_kb <= 0) return {};
   for (const OomTask& row : rows) {
-    if (row.pid != victim.pid || row.total_vm_pages <= 0 || row.total_vm_pages > kMaxPages) continue;
+    if (!is_row_of(row, victim) || row.total_vm_pages <= 0 || row.total_vm_pages > kMaxPages) continue;
     for (const std::int64_t kb : {4, 8, 16, 32, 64}) {
       const std::int64_t expected = kb * row.total_vm_pages;
       if (std::abs(*victim.total_vm_kb - expected) <= expected / 20) return kb;
@@ -68,7 +73,7 @@ void finish_report(OomReport& report, std::vector<OomTask>& rows) {
   sum_table(report, rows);
   for (OomVictim& victim : report.victims) {
     for (const OomTask& row : rows) {
-      if (row.pid != victim.pid) continue;
+      if (!is_row_of(row, victim)) continue;
       if (!victim.uid) victim.uid = row.uid;
       if (!victim.adj) victim.adj = row.adj;
       if (victim.name.empty()) victim.name = row.name;

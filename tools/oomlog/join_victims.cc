@@ -49,7 +49,7 @@ OomLog::OpenReport* OomLog::with_row(std::int64_t pid) {
   for (auto it = open_.rbegin(); it != open_.rend(); ++it) {
     if (!it->report.victims.empty()) continue;
     for (const OomTask& row : it->rows)
-      if (row.pid == pid) return &*it;
+      if (row.pid == pid || row.tgid == pid) return &*it;
   }
   return nullptr;
 }

@@ -217,8 +217,9 @@ void OomLog::on(const TaskRowLine& line) {
   OpenReport& open = body_or_new();
   open.stats_open = false;
   if (open.rows.size() >= kTaskRows) return;
-  open.rows.push_back({line.pid, line.uid, line.total_vm_pages, line.rss_pages, line.rss_shmem_pages,
-                       line.swap_pages, line.pgtables_bytes, line.adj, unescape_log(line.name)});
+  open.rows.push_back({line.pid, line.tgid, line.uid, line.total_vm_pages, line.rss_pages,
+                       line.rss_shmem_pages, line.swap_pages, line.pgtables_bytes, line.adj,
+                       unescape_log(line.name)});
 }
 
 void OomLog::on(const RemarkLine& line) {

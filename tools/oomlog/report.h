@@ -36,7 +36,8 @@ struct OomVictim {
 };
 
 struct OomTask {
-  std::int64_t pid = 0;
+  std::int64_t pid = 0;  ///< may be a thread's
+  std::int64_t tgid = 0;
   std::int64_t uid = 0;
   std::int64_t total_vm_pages = 0;
   std::int64_t rss_pages = 0;

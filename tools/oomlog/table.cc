@@ -66,6 +66,7 @@ Line parse_row(std::string_view text, const std::optional<TableHeadLine>& column
   }
   if (count < kFewest || (columns && columns->count >= kFewest && count < columns->count)) return {};
   line.uid = numbers[0];
+  line.tgid = numbers[1];
   line.total_vm_pages = numbers[kTotalVm];
   line.rss_pages = numbers[kRss];
   // The last number is whole only when the name stands after it.

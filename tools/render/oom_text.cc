@@ -65,6 +65,7 @@ std::string limit_text(const OomReport& report) {
   }
   std::string text = level_of_limit(report.oom_memcg, report.task_memcg);
   if (text.empty()) text = "a cgroup's; the log does not name it";
+  if (report.oom_memcg != report.task_memcg) text += ", " + report.oom_memcg;
   if (report.memory) {
     const std::int64_t limit = report.memory->limit_kb;
     text += fmt::format(": {} used of {}", kb(report.memory->usage_kb),
