@@ -30,6 +30,14 @@ Outcome outcome_named(const std::string& name) {
   return found->outcome;
 }
 
+/// A number that is whole and not negative: what is none is not rounded, which is undefined out of
+/// range.
+std::uint64_t whole(const Json& json) {
+  if (!json.is_number_integer() || (!json.is_number_unsigned() && json.get<std::int64_t>() < 0))
+    throw std::invalid_argument("no count: " + json.dump());
+  return json.get<std::uint64_t>();
+}
+
 }  // namespace
 
 std::string_view outcome_name(Outcome outcome) {
@@ -39,8 +47,9 @@ std::string_view outcome_name(Outcome outcome) {
 const std::vector<Metric>& metrics() {
   static const std::vector<Metric> all = {
       {"wall_seconds", "wall", Better::kLower},
-      {"user_seconds", "user", Better::kLower},
-      {"system_seconds", "sys", Better::kLower},
+      {"cpu_seconds", "CPU", Better::kLower},  // user + sys, which are judged by their sum
+      {"user_seconds", "user", Better::kNeither},
+      {"system_seconds", "sys", Better::kNeither},
       {"throughput_per_second", "throughput", Better::kHigher},
       {"latency_mean_seconds", "latency mean", Better::kLower},
       {"latency_p50_seconds", "latency p50", Better::kLower},
@@ -85,18 +94,17 @@ Json to_json(const Row& row) {
 Result<Row> row_from_json(const Json& json) {
   try {
     Row row;
-    json.at("entry").get_to(row.entry);
+    row.entry = whole(json.at("entry"));
     json.at("name").get_to(row.name);
-    json.at("round").get_to(row.round);
-    json.at("sequence").get_to(row.sequence);
+    row.round = whole(json.at("round"));
+    row.sequence = whole(json.at("sequence"));
     json.at("warm_up").get_to(row.warm_up);
     row.outcome = outcome_named(json.at("outcome").get<std::string>());
-    if (!json.at("code").is_null()) row.code = json.at("code").get<int>();
+    if (!json.at("code").is_null()) row.code = static_cast<int>(whole(json.at("code")));
     json.at("problem").get_to(row.problem);
     json.at("values").get_to(row.values);
     for (const Json& point : json.at("rss")) {
-      row.rss.push_back(
-          {point.at(0).get<double>(), point.at(1).get<Bytes>(), point.at(2).get<Bytes>()});
+      row.rss.push_back({point.at(0).get<double>(), whole(point.at(1)), whole(point.at(2))});
     }
     if (json.contains("notes")) json.at("notes").get_to(row.notes);
     return row;
