@@ -200,6 +200,21 @@ def interruption_keeps_the_rows(build):
         kept = Rows(rows, None)
         require(len(kept.rows) >= 2 and all(row["outcome"] == "done" for row in kept.rows), f"{kept.rows}")
         require(out, "nothing was shown of what had been measured")
+        again = subprocess.run([str(build.offheap), "ab", "--from", str(rows)], capture_output=True, text=True,
+                               check=False, timeout=60)
+        require(again.returncode == 0 and again.stdout == out, f"--from shows something else: {again}")
+
+
+def an_allocator_neutral_program_shows_no_difference(build):
+    with directory() as where:
+        page = where / "report.html"
+        rows = ab(build, ["--backends", "none,glibc,tcmalloc", "--runs", 4, "--warm-up", 1, "--json", "--html", page],
+                  [build.program("neutral")])
+        report = json.loads(rows.done.stdout)
+        require(report["recommendation"]["entry"] in (None, ""), f"{report['recommendation']}")
+        require("no difference detected" in report["recommendation"]["reason"], f"{report['recommendation']}")
+        require("<svg" in page.read_text() and "http" not in page.read_text().split("<script")[0].replace(
+            "http://www.w3.org/2000/svg", ""), "the page is not self-contained")
 
 
 def free_port():
@@ -252,7 +267,7 @@ def wrong_options_are_errors(build):
 
 TESTS = [every_value_of_a_run_is_there, ranks_as_a_direct_measurement_does, broken_command_is_reported,
          crash_under_one_entry_leaves_the_others, exit_status_and_timeout_are_reported, oom_kill_is_a_result,
-         interruption_keeps_the_rows, redis_under_its_benchmark,
+         interruption_keeps_the_rows, an_allocator_neutral_program_shows_no_difference, redis_under_its_benchmark,
          missing_load_tool_and_failing_load_are_reported, wrong_options_are_errors]
 
 

@@ -1,22 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `offheap ab`: its options, the progress of its runs, and what is printed of them.
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
+#include "ab/report.h"
 #include "ab/session.h"
 #include "base/format.h"
 #include "commands/ab_options.h"
 #include "commands/command_line.h"
 #include "commands/commands.h"
+#include "procfs/text_file.h"
+#include "render/json.h"
 #include "render/sanitise.h"
 
 namespace offheap {
@@ -106,13 +113,25 @@ class RunProgress {
   bool shown_ = false;
 };
 
+Result<bool> show(const AbAsked& asked, const ab::Comparison& comparison) {
+  if (!asked.html.empty()) {
+    std::ofstream file(asked.html, std::ios::binary);
+    file << ab::comparison_html(comparison);
+    file.close();
+    if (!file) return usage("cannot write the page", asked.html, "");
+  }
+  print(asked.json ? json_text(ab::comparison_json(comparison))
+                   : ab::comparison_text(comparison, colours_wanted()));
+  return true;
+}
+
 std::string rows_path(const AbAsked& asked) {
   if (!asked.rows.empty()) return asked.rows;
   return fmt::format("offheap-ab-{:%Y%m%d-%H%M%S}-{}.jsonl", fmt::gmtime(std::time(nullptr)),
                      ::getpid());
 }
 
-Result<std::vector<Row>> compare(const AbAsked& asked) {
+Result<ab::Comparison> compare(const AbAsked& asked) {
   auto session = session_of(asked);
   if (!session) return session.error();
   const auto output = OutputDirectory::make(asked.keep_output);
@@ -121,35 +140,69 @@ Result<std::vector<Row>> compare(const AbAsked& asked) {
   session->request.keep_output = !output->ours();
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ab::install_interrupts();
-  const std::string path = rows_path(asked);
-  ab::Json header{{"schema", "offheap.ab-rows/1"}, {"entries", ab::Json::array()}};
-  for (const ab::Entry& entry : session->entries) header["entries"].push_back(entry.name);
-  header["provenance"] = provenance_of(asked, *session);
-  header["provenance"]["rows_file"] = path;
-  auto file = ab::RowsFile::create(path, header.dump());
+  ab::Comparison comparison;
+  for (const ab::Entry& entry : session->entries) comparison.entries.push_back(entry.name);
+  comparison.provenance = provenance_of(asked, *session);
+  comparison.provenance["rows_file"] = rows_path(asked);
+  auto file = ab::RowsFile::create(comparison.provenance["rows_file"],
+                                   ab::rows_header(comparison.entries, comparison.provenance));
   if (!file) return file.error();
   std::fputs(fmt::format("offheap: the rows are kept in {}\n", sanitise(file->path())).c_str(), stderr);
   RunProgress progress;
   auto rows = ab::run_session(
       *session, *file, [&](const Row& turn, std::size_t total) { progress.started(turn, total); },
       [&](const Row& row, std::size_t total) { progress.done(row, total); });
-  return rows;
+  if (!rows) return rows.error();
+  comparison.rows = std::move(*rows);
+  return comparison;
 }
 
-int exit_status_of(const std::vector<Row>& rows) {
+int exit_status_of(const ab::Comparison& comparison) {
   if (ab::interrupted()) return kExitInterrupted;
-  const bool any = std::any_of(rows.begin(), rows.end(), [](const Row& row) {
+  const bool any = std::any_of(comparison.rows.begin(), comparison.rows.end(), [](const Row& row) {
     return !row.warm_up && row.outcome == ab::Outcome::kDone;
   });
   return any ? 0 : kExitFinding;
 }
 
+Result<ab::Comparison> kept_comparison(const std::string& path) {
+  const auto text = read_text(AT_FDCWD, path.c_str());
+  if (!text) return usage("cannot read the rows", path, std::strerror(errno));
+  auto comparison = ab::read_rows(*text);
+  if (!comparison) return usage(comparison.error().what, path, comparison.error().where);
+  return comparison;
+}
+
+/// Runs what was recommended against the first entry once more, with a seed of its own.
+Result<int> do_verify(AbAsked asked) {
+  const auto before = kept_comparison(asked.verify);
+  if (!before) return before.error();
+  const std::string chosen = ab::recommended_entry(*before);
+  if (chosen.empty()) {
+    print("The rows recommend to stay: there is nothing to verify.\n");
+    return 0;
+  }
+  if (const auto taken = take_request(before->provenance, asked); !taken) return taken.error();
+  asked.backends.clear();
+  asked.entries = {before->entries.front(), chosen};
+  const auto again = compare(asked);
+  if (!again) return again.error();
+  if (const auto shown = show(asked, *again); !shown) return shown.error();
+  if (ab::interrupted()) return kExitInterrupted;
+  const ab::Verification verification = ab::verify_finding(*before, *again);
+  if (asked.json)
+    std::fputs(verification.text.c_str(), stderr);
+  else
+    print(verification.text);
+  return verification.held ? 0 : kExitFinding;
+}
+
 Result<int> do_ab(const AbAsked& asked) {
-  const auto rows = compare(asked);
-  if (!rows) return rows.error();
-  for (const Row& row : *rows)
-    print(ab::to_json(row).dump(-1, ' ', false, ab::Json::error_handler_t::replace) + "\n");
-  return exit_status_of(*rows);
+  if (!asked.verify.empty()) return do_verify(asked);
+  const auto comparison = asked.from.empty() ? compare(asked) : kept_comparison(asked.from);
+  if (!comparison) return comparison.error();
+  if (const auto shown = show(asked, *comparison); !shown) return shown.error();
+  return asked.from.empty() ? exit_status_of(*comparison) : 0;
 }
 
 constexpr const char* kFooter =
@@ -168,8 +221,8 @@ constexpr const char* kFooter =
     "a\n"
     "moment at its exit, so that its heap can be read; a server is read after its load.\n"
     "fragmentation is (live + free, both resident) / live: 1 means that nothing lies idle.\n"
-    "Rows are kept and printed, one line of JSON a run.\n"
-    "Exit status: 0 done, 1 no run was done, 130 stopped by ^C.\n"
+    "Rows are kept, one line of JSON a run, and --from shows them again.\n"
+    "Exit status: 0 done, 1 no run was done or the finding did not hold, 130 stopped by ^C.\n"
     "Tunings\n";
 
 void add_server_options(CLI::App& command, AbAsked& asked) {
@@ -210,7 +263,12 @@ void add_ab(Commands& commands) {
   command->add_option("--measure", asked.measure, "only these keys of rows, separated by commas");
   command->add_option("--timeout", asked.timeout, "a run may take that long");
   command->add_option("--rows", asked.rows, "the file for the rows; default: a new one here");
+  command->add_option("--html", asked.html, "write the report as one page too");
+  command->add_flag("--json", asked.json, "schema offheap.ab/1");
   command->add_option("--keep-output", asked.keep_output, "keep what the runs print in this directory");
+  command->add_option("--from", asked.from, "show the rows of this file again; nothing is run");
+  command->add_option("--verify", asked.verify,
+                      "run what these rows recommend against their first entry again");
   add_server_options(*command, asked);
   command->add_option("command", asked.command, "the command and its arguments");
   command->positionals_at_end();
