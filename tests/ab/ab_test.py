@@ -208,7 +208,7 @@ def interruption_keeps_the_rows(build):
 def an_allocator_neutral_program_shows_no_difference(build):
     with directory() as where:
         page = where / "report.html"
-        rows = ab(build, ["--backends", "none,glibc,tcmalloc", "--runs", 4, "--warm-up", 1, "--json", "--html", page],
+        rows = ab(build, ["--backends", "none,glibc,jemalloc", "--runs", 4, "--warm-up", 1, "--json", "--html", page],
                   [build.program("neutral")])
         report = json.loads(rows.done.stdout)
         require(report["recommendation"]["action"] == "stay", f"{report['recommendation']}")

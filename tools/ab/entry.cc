@@ -350,6 +350,7 @@ std::vector<std::string> environment_of(const Entry& entry, const EntrySurroundi
       variable += separator + with_cpus(value, surroundings.cpus);
   }
   std::vector<std::string> environment;
+  environment.reserve(variables.size());
   for (const auto& [name, value] : variables) environment.push_back(fmt::format("{}={}", name, value));
   return environment;
 }

@@ -62,7 +62,8 @@ const std::vector<Metric>& metrics() {
       {"tree_mean_rss_bytes", "tree RSS mean", Better::kLower},
       {"live_bytes", "live at end", Better::kNeither},
       {"free_resident_bytes", "free, resident", Better::kLower},
-      {"fragmentation_ratio", "fragmentation", Better::kLower},
+      // A ratio of next to nothing can be any: what is free is judged by its bytes.
+      {"fragmentation_ratio", "fragmentation", Better::kNeither},
       {"lock_wait_seconds", "lock waits", Better::kLower},
       {"futex_wait_seconds", "futex waits", Better::kNeither},
       {"minor_faults", "minor faults", Better::kLower},
