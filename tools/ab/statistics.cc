@@ -63,6 +63,7 @@ Estimate estimate_median(const std::vector<double>& values, double confidence) {
   Interval student;
   if (positive) {
     std::vector<double> logs;
+    logs.reserve(values.size());
     for (const double value : values) logs.push_back(std::log(value));
     student = student_interval(logs, confidence);
     student = {safe_exp(student.low), safe_exp(student.high)};
@@ -82,6 +83,7 @@ std::optional<double> PairedRatio::detectable() const {
 
 PairedRatio paired_ratio(const std::vector<std::pair<double, double>>& pairs, double confidence) {
   std::vector<double> logs;
+  logs.reserve(pairs.size());
   for (const auto& [first, other] : pairs) logs.push_back(std::log(other) - std::log(first));
   const double middle = median(logs);
   PairedRatio ratio{safe_exp(middle), {}, pairs.size()};

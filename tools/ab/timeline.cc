@@ -34,7 +34,7 @@ std::optional<double> bytes_at(const std::vector<TimePoint>& points, double seco
 }  // namespace
 
 std::vector<TimePoint> thinned(const Row& row, bool tree, std::size_t most) {
-  const std::vector<TimePoint> points = ordered(row, tree);
+  std::vector<TimePoint> points = ordered(row, tree);
   if (points.size() <= most) return points;
   std::vector<TimePoint> kept;
   for (std::size_t i = 0; i < most; ++i) {
