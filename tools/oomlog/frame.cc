@@ -107,7 +107,7 @@ bool eat_kmsg(std::string_view& text, Frame& frame) {
     rest.remove_prefix(digits + 1);
   }
   const auto end = rest.find(';');
-  if (end == std::string_view::npos || end > 64) return false;
+  if (end > 64) return false;  // npos too
   if (auto caller = rest.substr(0, end).find(",caller=T"); caller != std::string_view::npos) {
     std::string_view id = rest.substr(caller + 9, end - caller - 9);
     frame.caller = eat_number(id);
@@ -162,7 +162,7 @@ bool eat_kernel_name(std::string_view& text, Frame& frame) {
   if (!eat(rest, "kernel") && !eat(rest, "Kernel")) return false;
   if (rest.starts_with('[')) {
     const auto end = rest.find(']');
-    if (end == std::string_view::npos || end > 12) return false;
+    if (end > 12) return false;  // npos too
     rest.remove_prefix(end + 1);
   }
   rest = skip_blanks(rest);

@@ -72,7 +72,7 @@ Line parse_cpu(std::string_view text) {
   } else {
     if (!eat(rest, "CPU: ") || !eat_number(rest)) return {};
     const auto pid = rest.find(" PID: ");
-    if (pid == std::string_view::npos || pid > 24) return {};
+    if (pid > 24) return {};  // npos too
     rest.remove_prefix(pid + 6);
     line.pid = eat_number(rest);
     if (!line.pid || !eat(rest, " Comm: ")) return {};
