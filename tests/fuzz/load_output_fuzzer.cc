@@ -19,12 +19,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return all;
   }();
   for (const auto& parser : parsers) {
-    for (const auto& [key, value] : offheap::ab::parse_load_output(parser, text)) {
-      fuzz::require(std::isfinite(value) && value >= 0, "a figure is finite and not negative");
+    for (const auto& figure : offheap::ab::parse_load_output(parser, text)) {
+      fuzz::require(std::isfinite(figure.second) && figure.second >= 0,
+                    "a figure is finite and not negative");
       const auto& metrics = offheap::ab::metrics();
-      fuzz::require(std::any_of(metrics.begin(), metrics.end(),
-                                [&](const offheap::ab::Metric& metric) { return metric.key == key; }),
-                    "a figure is a metric");
+      fuzz::require(
+          std::any_of(metrics.begin(), metrics.end(),
+                      [&](const offheap::ab::Metric& metric) { return metric.key == figure.first; }),
+          "a figure is a metric");
     }
   }
   return 0;
