@@ -144,25 +144,38 @@ bool wants_lock_waits(const RunRequest& request) {
   return request.wants("lock_wait_seconds") || request.wants("futex_wait_seconds");
 }
 
-std::optional<Row> run_batch(const RunContext& context) {
-  Row row;
-  const OutputFiles files(context, "");
+ChildOptions child_options(const RunContext& context, const OutputFiles& files) {
   ChildOptions options;
   options.command = context.request.command;
   options.environment = context.environment;
   options.output = files.output();
   options.errors = files.errors();
+  return options;
+}
+
+WatchOptions watch_options(const RunRequest& request) {
+  WatchOptions watch;
+  watch.timeout_seconds = request.timeout_seconds;
+  watch.lock_waits = wants_lock_waits(request);
+  return watch;
+}
+
+void set_not_started(const Error& error, Row& row) {
+  row.outcome = Outcome::kNotStarted;
+  row.problem = fmt::format("{}: {}: {}", error.where, error.what, error.remedy);
+}
+
+std::optional<Row> run_batch(const RunContext& context) {
+  Row row;
+  const OutputFiles files(context, "");
+  ChildOptions options = child_options(context, files);
   options.hold_at_exit = wants_heap(context.request) || context.request.wants("peak_rss_bytes");
   auto child = Child::start(options);
   if (!child) {
-    row.outcome = Outcome::kNotStarted;
-    row.problem =
-        fmt::format("{}: {}: {}", child.error().where, child.error().what, child.error().remedy);
+    set_not_started(child.error(), row);
     return row;
   }
-  WatchOptions watch;
-  watch.timeout_seconds = context.request.timeout_seconds;
-  watch.lock_waits = wants_lock_waits(context.request);
+  WatchOptions watch = watch_options(context.request);
   Watcher watcher(child->pid(), std::move(watch));
   bool looked = false;
   const ChildEnd end = child->wait([&](bool by_signal) {

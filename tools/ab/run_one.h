@@ -82,6 +82,11 @@ class OutputFiles {
   bool keep_;
 };
 
+/// The command under its entry, writing to `files`.
+ChildOptions child_options(const RunContext& context, const OutputFiles& files);
+WatchOptions watch_options(const RunRequest& request);
+void set_not_started(const Error& error, Row& row);
+
 /// How a command ended, in the row: exit status, signal, OOM kill, time, with its last words.
 void set_outcome(const ChildEnd& end, const Watched& watched, const std::string& last_words, Row& row);
 

@@ -241,21 +241,13 @@ void put_under_load(const RunContext& context, Watcher& watcher, const std::func
 std::optional<Row> run_server(const RunContext& context) {
   Row row;
   const OutputFiles files(context, "");
-  ChildOptions options;
-  options.command = context.request.command;
-  options.environment = context.environment;
-  options.output = files.output();
-  options.errors = files.errors();
+  const ChildOptions options = child_options(context, files);
   auto child = Child::start(options);
   if (!child) {
-    row.outcome = Outcome::kNotStarted;
-    row.problem =
-        fmt::format("{}: {}: {}", child.error().where, child.error().what, child.error().remedy);
+    set_not_started(child.error(), row);
     return row;
   }
-  WatchOptions watch;
-  watch.timeout_seconds = context.request.timeout_seconds;
-  watch.lock_waits = wants_lock_waits(context.request);
+  WatchOptions watch = watch_options(context.request);
   watch.measure_from_start = false;
   Watcher watcher(child->pid(), std::move(watch));
   std::optional<ChildEnd> end;
