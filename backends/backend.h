@@ -29,7 +29,7 @@ struct Backend {
   void* (*aligned_alloc)(size_t, size_t);
   void* (*valloc)(size_t);
   void* (*pvalloc)(size_t);
-  size_t (*usable_size)(void*);
+  size_t (*usable_size)(void*);  ///< 0 of null
 
   int (*mallopt)(int, int);
   int (*malloc_trim)(size_t);

@@ -22,6 +22,13 @@ uint64_t read_bytes(const char* name) {
   return read(name, &value) ? value : 0;
 }
 
+/// What has been handed out and not come back; a block in a thread cache has not.
+uint64_t difference(const char* handed_out, const char* come_back) {
+  uint64_t out = 0;
+  uint64_t back = 0;
+  return read(handed_out, &out) && read(come_back, &back) && out > back ? out - back : 0;
+}
+
 /// Statistics are a snapshot that jemalloc takes when the epoch is written.
 void refresh() {
   uint64_t epoch = 1;
@@ -56,6 +63,8 @@ void statistics(recording::BackendStatistics* out) {
       .central_free_bytes = 0,
       .page_free_bytes = free_pages * read_bytes("arenas.page"),
       .arena_count = arena_count,
+      .block_count = difference("stats.arenas.4096.small.nmalloc", "stats.arenas.4096.small.ndalloc") +
+                     difference("stats.arenas.4096.large.nmalloc", "stats.arenas.4096.large.ndalloc"),
       .epoch_count = out->epoch_count + 1,
   };
 }

@@ -38,6 +38,7 @@ void statistics(recording::BackendStatistics* out) {
                             read_bytes("tcmalloc.transfer_cache_free_bytes"),
       .page_free_bytes = read_bytes("tcmalloc.pageheap_free_bytes"),
       .arena_count = 0,
+      .block_count = 0,
       .epoch_count = out->epoch_count + 1,
   };
 }

@@ -78,13 +78,13 @@ def check_micro(tables):
 
 
 def check_services(tables):
-    check(len(tables[0]) == 4, "programs")
+    check(len(tables[0]) == 5, "programs")
     for row in tables[0]:
         if not is_absent(row):
-            figures(row, "bare", 1, 1e8, 1)
-            figures(row, "under the shim", 1, 1e8, 1)
-            figures(row, "throughput ratio", 0.02, 50, 3)
-            figures(row, "server CPU a request, ratio", 0.02, 50, 3)
+            figures(row, "bare, best", 1, 1e8, 1)
+            figures(row, "under the shim, best", 1, 1e8, 1)
+            figures(row, "throughput", 0.02, 50, 3)
+            figures(row, "server CPU a request", 0.02, 50, 3)
 
 
 def check_peers(tables):
@@ -94,10 +94,10 @@ def check_peers(tables):
         if "not given" not in row["W1"] and not is_absent(row):
             for work in ("W2", "W3", "W4", "J2"):
                 check(re.fullmatch(r"[-+][0-9.]+ \(×[0-9.]+\)", row[work]), f"{work}: {row}")
-    # A leak of 5 MB among samples of some 20 KB is found within a fifth; a tool that counts every call is exact.
+    # In so short a run some 30 samples fall on a leak of 5 MB; a tool that counts every call is exact.
     for row in accuracy:
         if row["tool"] == "offheap":
-            check(abs((numbers(row["session_cache, 100 MB"]) or [1000])[0]) < 20, f"the leak's bytes: {row}")
+            check(abs((numbers(row["session_cache, 100 MB"]) or [1000])[0]) < 50, f"the leak's bytes: {row}")
         if row["tool"] == "heaptrack" and not is_absent(row):
             check(numbers(row["session_cache, 100 MB"]) == [0, 0], f"the leak's bytes: {row}")
 

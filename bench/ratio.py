@@ -29,6 +29,8 @@ def times(workload, environment):
 def workload_table(arguments):
     rows = []
     for name, workload in workloads.commands(arguments.programs, arguments.pairs).items():
+        if arguments.only and name not in arguments.only:
+            continue
         title = f"{name}: {workload.title}"
         for backend in arguments.backend or shims.BARE:
             absent = shims.missing(*workload.needs) or shims.missing_allocator(backend)
@@ -72,12 +74,14 @@ def main():
     parser.add_argument("--shim", required=True)
     parser.add_argument("--programs", required=True, help="the build's bench directory")
     parser.add_argument("--backend", choices=shims.BARE, action="append", help="default: all")
+    parser.add_argument("--only", action="append", metavar="WORKLOAD", help="W1, say; and nothing idle")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--idle-rounds", type=int, default=60)
     parser.add_argument("--pairs", type=int, default=10_000_000)
     arguments = parser.parse_args()
     workload_table(arguments)
-    idle_table(arguments)
+    if not arguments.only:
+        idle_table(arguments)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All benchmarks of a build, as Markdown on standard output, and in a file that keeps them.
 
-About twenty-five minutes on two cores; --quick takes one and is good for nothing but seeing that all of it runs.
+About three quarters of an hour on two cores; --quick takes one and is good for nothing but seeing that all of it runs.
 The instruction table is the one to compare across machines. With --output, the sections that were measured replace
 those of the file, each with its own date and machine, and the others stay.
 """
@@ -22,21 +22,26 @@ HERE = pathlib.Path(__file__).parent
 Part = collections.namedtuple("Part", "title script options quick")
 
 
-def parts(build, async_profiler, rounds):
+def parts(build, async_profiler, rounds, backend):
     programs = ["--programs", build / "bench"]
     shim = ["--shim", build / "libshim" / "libshim.so"]
     offheap = ["--offheap", build / "tools" / "offheap"]
+    runs = ["--runs", rounds] if rounds else []
     rounds = ["--rounds", rounds] if rounds else []
+    backend = ["--backend", backend] if backend else []
     profiler = ["--async-profiler", async_profiler] if async_profiler else []
     return {
-        "instructions": Part("Instructions a pair", "instructions.py",
-                             [*shim, "--pairs-program", build / "bench" / "pairs"], None),
-        "workloads": Part("Workloads, and what idles", "ratio.py", [*shim, *programs, *rounds],
+        "instructions": Part("Instructions a call", "instructions.py",
+                             [*shim, "--attach-shim", build / "libshim" / "attach" / "libshim-attach.so",
+                              "--calls-program", build / "bench" / "calls"], None),
+        "workloads": Part("Workloads, and what idles", "ratio.py", [*shim, *programs, *rounds, *backend],
                           ["--rounds", 1, "--idle-rounds", 5, "--pairs", 1_000_000, "--backend", "glibc"]),
         "micro": Part("Entry points", "micro.py", [*shim, *programs, *rounds],
                       ["--rounds", 1, "--seconds", 0.002, "--only", "malloc_free/|usable"]),
-        "services": Part("Programs under load", "services.py", [*shim, *programs, *rounds],
-                         ["--rounds", 1, "--scale", 0.05, "--backend", "glibc"]),
+        "services": Part("Programs under load", "services.py", [*shim, *programs, *rounds, *backend],
+                         ["--rounds", 1, "--seconds", 0, "--settle", 0, "--scale", 0.2, "--backend", "glibc"]),
+        "ab": Part("offheap ab", "ab.py", [*offheap, *programs, *runs],
+                   ["--runs", 1, "--warm-up", 0, "--scale", 0.02]),
         "peers": Part("Other tools", "peers.py", [*shim, *offheap, *programs, *profiler, *rounds],
                       ["--rounds", 1, "--pairs", 400_000, "--leak-percent", 5, "--accuracy-runs", 1]),
         "explain": Part("offheap explain", "explain.py", [*shim, *programs, *offheap], ["--megabytes", 100]),
@@ -77,13 +82,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, required=True, help="the build directory")
     parser.add_argument("--only", action="append", metavar="PART",
-                        help="instructions, workloads, micro, services, peers or explain; default: all")
+                        help="instructions, workloads, micro, services, ab, peers or explain; default: all")
     parser.add_argument("--output", type=pathlib.Path, help="the file whose sections are replaced")
     parser.add_argument("--rounds", type=int, help="pairs of runs in turns, instead of what each script has")
+    parser.add_argument("--backend", help="of the workloads and services only this one: glibc, jemalloc or tcmalloc")
     parser.add_argument("--async-profiler", help="its directory, that holds bin/ and lib/")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    everything = parts(arguments.build.resolve(), arguments.async_profiler, arguments.rounds)
+    everything = parts(arguments.build.resolve(), arguments.async_profiler, arguments.rounds, arguments.backend)
     for name in arguments.only or []:
         if name not in everything:
             parser.error(f"--only {name}: there is {', '.join(everything)}")

@@ -2,24 +2,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Throughput of real programs under load: the shim over an allocator against the same allocator bare.
 
-Runs take turns, each with a server of its own that is warmed up before it is timed. Beside throughput, which the
-load tool's own needs share the processors with, stands the server's CPU time a request, which they do not. A run
-counts only if the server has mapped what it was told to preload.
+A program's two servers, bare and shimmed, live side by side and are asked in turns, a window of some 50 ms each where
+the load tool can, so that what the machine does meanwhile comes to both: a thousand such windows tell one percent
+where fifty long ones of the same sum tell five. Beside throughput, which the load tool's own needs share the processors
+with, stands the server's CPU time a request, which they do not. A few times both servers are started anew, for
+a process may have it better than its like for all of its life (a JIT's choices, where its pages lie). A server
+counts only if it has mapped what it was told to preload.
 """
 
 import argparse
 import collections
+import contextlib
 import os
+import random
 import shutil
+import statistics
 import subprocess
 import tempfile
+import time
 
 import programs
 import shims
 
 TARGET = 0.98
+RESAMPLES = 2000
+HEADER = ("program", "backend", "windows", "bare, best", "under the shim, best", "throughput", "throughput, best to best",
+          "server CPU a request", "CPU, best to best", f"at least {TARGET}")
 
-Run = collections.namedtuple("Run", "throughput cpu_us")
+Window = collections.namedtuple("Window", "throughput cpu_us")
 
 
 def check_preloaded(pid, environment):
@@ -31,22 +41,38 @@ def check_preloaded(pid, environment):
         raise RuntimeError(f"{environment['LD_PRELOAD']} was not preloaded")
 
 
-def measured(program, environment, directory):
-    server = program.start(environment, directory)
-    try:
-        program.warm_up()
-        if "LD_PRELOAD" in environment:
-            check_preloaded(server.pid, environment)
-        before = programs.cpu_seconds(server.pid)
-        load = program.load()
-        return Run(load.throughput, (programs.cpu_seconds(server.pid) - before) * 1e6 / load.requests)
-    finally:
-        server.terminate()
+class Server:
+    """One program, started and warmed up in a directory of its own."""
+
+    def __init__(self, program, environment):
+        self.program = program
+        self.directory = tempfile.TemporaryDirectory(prefix="offheap-bench-")
+        os.chmod(self.directory.name, 0o755)
         try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            self.process = program.start(environment, self.directory.name)
+            program.warm_up()
+            if "LD_PRELOAD" in environment:
+                check_preloaded(self.process.pid, environment)
+        except BaseException:
+            self.close()
+            raise
+
+    def window(self):
+        before = programs.cpu_seconds(self.process.pid)
+        load = self.program.load()
+        return Window(load.throughput, (programs.cpu_seconds(self.process.pid) - before) * 1e6 / load.requests)
+
+    def close(self):
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.directory.cleanup)
+            if not hasattr(self, "process"):
+                return
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
 
 
 def readable_copy(shim, directory):
@@ -55,51 +81,94 @@ def readable_copy(shim, directory):
     return shutil.copy(shim, directory)
 
 
-def compare(arguments, program, backend, shim):
-    """A row: figures of alternating runs of one program over one allocator."""
-    with tempfile.TemporaryDirectory(prefix="offheap-bench-") as directory:
-        os.chmod(directory, 0o755)
-        bare, shimmed = shims.bare_environment(backend), shims.shim_environment(backend, shim)
-        runs = ([], [])
-        for pair in range(arguments.rounds):
+def windows_in_turns(settle, seconds, make_program, environments):
+    """(bare, shimmed) windows of one pair of servers; at least one."""
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for environment in environments:
+            servers.append(Server(make_program(), environment))
+            stack.callback(servers[-1].close)
+        time.sleep(settle)
+        pairs = []
+        end = time.monotonic() + seconds
+        while not pairs or time.monotonic() < end:
             # The first of a pair may have it better or worse, so they change places.
-            for which in (0, 1) if pair % 2 == 0 else (1, 0):
-                runs[which].append(measured(program, (bare, shimmed)[which], directory))
-    throughputs = [after.throughput / before.throughput for before, after in zip(*runs)]
-    costs = [after.cpu_us / before.cpu_us for before, after in zip(*runs)]
-    medians = [f"{shims.median([run.throughput for run in side]):,.0f}" for side in runs]
-    reached = "yes" if shims.median(throughputs) >= TARGET else "no"
-    return (*medians, shims.spread(throughputs, 3), shims.spread(costs, 3), reached)
+            order = (0, 1) if len(pairs) % 2 == 0 else (1, 0)
+            taken = {which: servers[which].window() for which in order}
+            pairs.append((taken[0], taken[1]))
+        return pairs
+
+
+def middle_mean(values):
+    """The mean of the middle half: as deaf to disturbed windows as the median, but not held to the steps of 1 ms in
+    which a load tool tells time."""
+    ordered = sorted(values)
+    quarter = len(ordered) // 4
+    return statistics.fmean(ordered[quarter:len(ordered) - quarter])
+
+
+def with_interval(ratios):
+    """Their middle mean and its 95 % bootstrap interval, and both ends of that."""
+    generator = random.Random(1)
+    means = sorted(middle_mean(generator.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
+    low, high = means[RESAMPLES // 40], means[-RESAMPLES // 40]
+    return f"{middle_mean(ratios):.3f} ({low:.3f} to {high:.3f})", low, high
+
+
+def best_quarter(values, reverse):
+    """Median of the best quarter: windows that were disturbed least."""
+    ordered = sorted(values, reverse=reverse)
+    return shims.median(ordered[:max(len(ordered) // 4, 1)])
+
+
+def compare(arguments, name, backend, shim):
+    """A row: figures of one program over one allocator."""
+    environments = (shims.bare_environment(backend), shims.shim_environment(backend, shim))
+    pairs = []
+    for _ in range(arguments.rounds):
+        pairs += windows_in_turns(arguments.settle, arguments.seconds / arguments.rounds,
+                                  lambda: programs.PROGRAMS[name](arguments), environments)
+    sides = list(zip(*pairs))
+    throughput, low, high = with_interval([after.throughput / before.throughput for before, after in pairs])
+    cpu, _, _ = with_interval([after.cpu_us / before.cpu_us for before, after in pairs])
+    best = [best_quarter([window.throughput for window in side], True) for side in sides]
+    best_cpu = [best_quarter([window.cpu_us for window in side], False) for side in sides]
+    reached = "yes" if low >= TARGET else "no" if high < TARGET else "not decided"
+    return (str(len(pairs)), *(f"{rate:,.0f}" for rate in best), throughput, f"{best[1] / best[0]:.3f}", cpu,
+            f"{best_cpu[1] / best_cpu[0]:.3f}", reached)
 
 
 def row(arguments, name, backend, shim):
     program = programs.PROGRAMS[name](arguments)
     absent = shims.missing(*program.needs) or shims.missing_allocator(backend)
     if absent:
-        return (program.title, backend, absent, "", "", "", "")
+        return (program.title, backend, absent, *[""] * 7)
     try:
-        return (program.title, backend, *compare(arguments, program, backend, shim))
+        return (program.title, backend, *compare(arguments, name, backend, shim))
     except (RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
-        return (program.title, backend, shims.failure(error), "", "", "", "")
+        return (program.title, backend, shims.failure(error), *[""] * 7)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--shim", required=True)
-    parser.add_argument("--programs", required=True, help="the build's bench directory")
+    parser.add_argument("--programs", required=True, type=os.path.abspath, help="the build's bench directory")
     parser.add_argument("--only", choices=programs.PROGRAMS, action="append", help="default: all")
     parser.add_argument("--backend", choices=shims.BARE, action="append", help="default: all")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of runs")
-    parser.add_argument("--scale", type=float, default=0.5, help="of the load's length")
+    parser.add_argument("--rounds", type=int, default=3, help="pairs of servers")
+    parser.add_argument("--seconds", type=float, default=60, help="of windows a row")
+    parser.add_argument("--settle", type=float, default=12,
+                        help="seconds that servers live before their first window: the shim samples more of the first ten")
+    parser.add_argument("--scale", type=float, default=1, help="of a window's length")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="offheap-bench-") as directory:
         shim = readable_copy(arguments.shim, directory)
-        rows = [row(arguments, name, backend, shim) for name in arguments.only or programs.PROGRAMS
-                for backend in arguments.backend or shims.BARE]
-    print(f"Requests a second, median of {arguments.rounds} runs; ratios are shimmed to bare, of runs in turns: "
-          "median (least to most).\n")
-    shims.print_table(("program", "backend", "bare", "under the shim", "throughput ratio",
-                       "server CPU a request, ratio", f"at least {TARGET}"), rows)
+        print(f"Requests a second of {arguments.rounds} pairs of servers that are asked in turns. Ratios are shimmed to "
+              "bare: of pairs of windows\nthe mean of the middle half (its 95 % interval), and of each side's best quarter, "
+              "which was disturbed least.\n")
+        # Row by row: it takes long, and what is measured should not be lost.
+        shims.print_table(HEADER, (row(arguments, name, backend, shim) for name in arguments.only or programs.PROGRAMS
+                                   for backend in arguments.backend or shims.BARE))
 
 
 if __name__ == "__main__":

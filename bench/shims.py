@@ -88,14 +88,14 @@ def machine():
     libc = " ".join(platform.libc_ver())
     load = os.getloadavg()[0]
     date = time.strftime("%Y-%m-%d", time.gmtime())
-    return f"{date}, {os.cpu_count()} x {model}, {libc}, Linux {platform.release()}, load {load:.1f}"
+    return f"{date}, {os.cpu_count()} x {model}, {libc}, Linux {platform.release().partition('-')[0]}, load {load:.1f}"
 
 
 def print_table(header, rows):
     print("| " + " | ".join(header) + " |")
     print("|" + " --- |" * len(header))
     for row in rows:
-        print("| " + " | ".join(str(cell) for cell in row) + " |")
+        print("| " + " | ".join(str(cell) for cell in row) + " |", flush=True)
     print(flush=True)
 
 

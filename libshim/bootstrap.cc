@@ -37,7 +37,7 @@ void* boot_malloc(size_t size) {
   return allocate_early() ? early_allocate(size, 16) : entry.malloc(size);
 }
 void boot_free(void* block) {
-  if (!allocate_early()) entry.free(block);
+  if (!allocate_early()) entry.free_slow(block);
 }
 void* boot_calloc(size_t count, size_t size) {
   size_t bytes = 0;
@@ -153,9 +153,9 @@ EntryTable set_up() {
 
 }  // namespace
 
-constinit EntryTable entry = {boot_malloc,   boot_free,           boot_calloc,        boot_realloc,
-                              boot_memalign, boot_posix_memalign, boot_aligned_alloc, boot_valloc,
-                              boot_pvalloc,  boot_usable_size};
+constinit EntryTable entry = {boot_malloc,  boot_free,     free_first,          boot_calloc,
+                              boot_realloc, boot_memalign, boot_posix_memalign, boot_aligned_alloc,
+                              boot_valloc,  boot_pvalloc,  boot_usable_size};
 
 void bootstrap() {
   int expected = kUntouched;
@@ -170,6 +170,7 @@ void bootstrap() {
   tags_init();
   EntryTable chosen = set_up();
   entry = chosen;
+  free_of_threads = chosen.free;
   thread_state.bootstrapping = false;
   __atomic_store_n(&phase, static_cast<int>(kReady), __ATOMIC_RELEASE);
 }

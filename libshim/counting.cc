@@ -4,6 +4,7 @@
 #include "libshim/counting.h"
 
 #include "libshim/early_arena.h"
+#include "libshim/entries.h"
 #include "libshim/sampler.h"
 
 namespace shim {
@@ -33,14 +34,21 @@ bool arenas_known() {
            recording::kFlagArenasUnknown);
 }
 
-/// The slot's cell for an arena, taken at first sight; null when it has none left.
-ArenaCell* cell_of(ThreadSlot* slot, uint32_t arena) {
-  if (arena == recording::kMmappedChunks) return &slot->mmapped;
-  if (arena == slot->own_index) return &slot->own;
+/// The hot cell of an arena, or null.
+HotCell* hot_cell_of(ThreadSlot* slot, uint32_t arena) {
+  if (arena == recording::kMainArena) return &slot->main;
+  return arena == slot->own_index ? &slot->own : nullptr;
+}
+
+/// The slot's cell for any other arena, taken at first sight; null when it has none left.
+ArenaCell* cell_of(ThreadSlot* slot, const Place& place) {
+  if (place.arena == recording::kMmappedChunks) return &slot->mmapped;
   for (uint32_t i = 0; i < recording::kOtherCells; ++i) {
-    if (slot->other_index[i] == 0 && arena != recording::kUnnamedArenas)
-      slot->other_index[i] = static_cast<uint16_t>(arena);
-    if (slot->other_index[i] == arena) return &slot->others[i];
+    if (slot->other_index[i] == 0 && place.arena != recording::kUnnamedArenas)
+      slot->other_index[i] = static_cast<uint16_t>(place.arena);
+    if (slot->other_index[i] != place.arena) continue;
+    slot->other_segment[i] = place.segment;
+    return &slot->others[i];
   }
   return nullptr;
 }
@@ -57,19 +65,17 @@ void add_shared(recording::Arena* arena, Side side, uint64_t bytes) {
   add_relaxed(side == Side::kIn ? &arena->folded_in_count : &arena->folded_out_count, uint64_t{1});
 }
 
-/// Enters `bytes` under the block's arena and remembers its segment when the arena is the thread's own.
 void count_in_cell(ThreadSlot* slot, const Place& place, Side side, uint64_t bytes) {
-  if (place.arena == recording::kMainArena) return;  // it is what remains of the totals
-  // The arena of a thread's first secondary block is the one that it allocates from.
-  if (side == Side::kIn && slot->own_index == 0 && place.arena >= recording::kFirstSecondaryArena)
+  ArenaCell* cell = cell_of(slot, place);
+  if (cell) return add(cell, side, bytes);
+  add(&slot->rest, side, bytes);
+  add_shared(&the_recording->arenas[place.arena], side, bytes);
+}
+
+/// The arena of a thread's first secondary block is the one that it allocates from.
+void note_own_arena(ThreadSlot* slot, const Place& place) {
+  if (slot->own_index == 0 && place.arena >= recording::kFirstSecondaryArena)
     slot->own_index = static_cast<uint16_t>(place.arena);
-  if (place.segment && place.arena == slot->own_index)
-    (side == Side::kIn ? slot->own_segment : slot->own_segment_free) = place.segment;
-  ArenaCell* cell = cell_of(slot, place.arena);
-  if (!cell) return add_shared(&the_recording->arenas[place.arena], side, bytes);
-  add(cell, side, bytes);
-  if (cell >= slot->others && cell < slot->others + recording::kOtherCells)
-    slot->other_segment[cell - slot->others] = place.segment;
 }
 
 /// The cell of a block that lies in a segment which this thread has met before, as most do where
@@ -77,7 +83,7 @@ void count_in_cell(ThreadSlot* slot, const Place& place, Side side, uint64_t byt
 /// segment.
 ArenaCell* familiar_cell(ThreadSlot* slot, const void* block) {
   if ((chunk_header(block) & (kChunkNonMain | kChunkMmapped)) != kChunkNonMain) return nullptr;
-  uint64_t segment = reinterpret_cast<uint64_t>(block) & kSegmentMask;
+  uint64_t segment = segment_of(block);
   for (uint32_t i = 0; i < recording::kOtherCells; ++i)
     if (slot->other_segment[i] == segment) return &slot->others[i];
   return nullptr;
@@ -86,16 +92,39 @@ ArenaCell* familiar_cell(ThreadSlot* slot, const void* block) {
 template <typename Policy>
 bool try_count_out_familiar(void* block) {
   if constexpr (Policy::kHasCells) {
-    ThreadSlot* slot = thread_state.slot;
-    ArenaCell* cell = familiar_cell(slot, block);
-    if (!cell) return false;
-    uint64_t bytes = Policy::bytes_out(block);
-    add(cell, Side::kOut, bytes);
-    slot->freed_count += 1;
-    slot->freed_bytes += bytes;
-    return true;
+    ArenaCell* cell = familiar_cell(thread_state.slot, block);
+    if (cell) add(cell, Side::kOut, Policy::bytes_out(block));
+    return cell != nullptr;
   }
   return false;
+}
+
+/// The countdown for a block that is counted in a cell of its own: the main arena's, which is a counter
+/// too, and must not count what it is charged with.
+HotCell* charged_for_others(ThreadSlot* slot, uint64_t bytes) {
+  slot->main.allocated_base -= static_cast<int64_t>(bytes);
+  return &slot->main;
+}
+
+/// Enters a new block under its arena. Returns the hot cell whose countdown it is to be charged to.
+HotCell* count_in_arena(ThreadSlot* slot, const Place& place, uint64_t bytes) {
+  note_own_arena(slot, place);
+  HotCell* hot = hot_cell_of(slot, place.arena);
+  if (hot) {
+    if (place.segment) slot->own_segment = place.segment;
+    hot->allocated_count += 1;
+    return hot;
+  }
+  count_in_cell(slot, place, Side::kIn, bytes);
+  return charged_for_others(slot, bytes);
+}
+
+/// Takes `bytes` off the cell's countdown; samples the block when it runs out.
+template <typename Policy>
+void* charge(HotCell* cell, void* block, size_t requested, uint64_t bytes) {
+  int64_t* countdown = countdown_of<Policy>(cell);
+  *countdown -= static_cast<int64_t>(bytes);
+  return *countdown < 0 ? countdown_slow<Policy>(block, requested, bytes, cell) : block;
 }
 
 /// The slot to count in: the thread's, taken now if it has none. Null: count in the shared cells.
@@ -116,7 +145,7 @@ Place place_of_chunk(const void* block) {
   if (header & kChunkMmapped) return {recording::kMmappedChunks, 0};
   if (!(header & kChunkNonMain)) return {recording::kMainArena, 0};
   if (!arenas_known()) return {recording::kUnnamedArenas, 0};
-  uint64_t segment = reinterpret_cast<uint64_t>(block) & kSegmentMask;
+  uint64_t segment = segment_of(block);
   uint64_t arena = arena_of(segment);
   if (!arena) return {recording::kUnnamedArenas, 0};
   return {arena_index(arena), segment};
@@ -129,33 +158,34 @@ void fill_class_table() {
 
 template <typename Policy>
 void* count_in_slow(void* block, size_t requested, uint64_t bytes) {
+  if constexpr (Policy::kHasCells) {
+    ThreadSlot* slot = thread_state.slot;
+    if (ArenaCell* cell = familiar_cell(slot, block)) {
+      add(cell, Side::kIn, bytes);
+      return charge<Policy>(charged_for_others(slot, bytes), block, requested, bytes);
+    }
+  }
+  Place place = Policy::kHasCells ? place_of_chunk(block) : Place{recording::kMainArena, 0};
+  if (is_tagged(place)) tag_add(block);
   ThreadSlot* slot = slot_or_null();
   if (!slot) {
     // Without a slot jemalloc's own words of this thread are not read either.
-    BlockFigures figures = figures_of<Policy>(block);
-    count_shared_in(figures.place.arena, Policy::kCountsFreedBytes ? bytes : figures.usable_bytes);
+    count_shared_in(place.arena,
+                    Policy::kCountsFreedBytes ? bytes : figures_of<Policy>(block).usable_bytes);
     return block;
   }
-  if constexpr (Policy::kHasCells) {
-    ArenaCell* cell = familiar_cell(slot, block);
-    if (cell)
-      add(cell, Side::kIn, bytes);
-    else
-      count_in_cell(slot, place_of_chunk(block), Side::kIn, bytes);
-  }
-  slot->allocated_count += 1;
-  slot->countdown -= static_cast<int64_t>(bytes);
-  return slot->countdown < 0 ? countdown_slow<Policy>(block, requested, bytes) : block;
+  HotCell* cell = Policy::kCountsBlocks ? count_in_arena(slot, place, bytes) : &slot->main;
+  return charge<Policy>(cell, block, requested, bytes);
 }
 
 template <typename Policy>
-void* countdown_slow(void* block, size_t requested, uint64_t bytes) {
+void* countdown_slow(void* block, size_t requested, uint64_t bytes, HotCell* cell) {
   ThreadSlot* slot = thread_state.slot;
   if (slot == &sentinel_slot) return count_in_slow<Policy>(block, requested, bytes);
   if constexpr (kAttachBuild) {
     if (is_stale(slot)) return count_in_slow<Policy>(block, requested, bytes);
   }
-  countdown_ran_out(slot, {block, requested, active_backend.usable_size(block), bytes});
+  countdown_ran_out(cell, {block, requested, active_backend.usable_size(block), bytes});
   return block;
 }
 
@@ -167,7 +197,7 @@ void* malloc_slow(size_t size) {
 
 template <typename Policy>
 void* charged_malloc_slow(size_t size) {
-  thread_state.slot->countdown += static_cast<int64_t>(size);
+  thread_state.countdown += static_cast<int64_t>(size);
   return malloc_slow<Policy>(size);
 }
 
@@ -178,28 +208,36 @@ void count_out(const BlockFigures& block) {
     count_shared_out(block.place.arena, Policy::kCountsFreedBytes ? block.bytes : block.usable_bytes);
     return;
   }
-  count_in_cell(slot, block.place, Side::kOut, block.bytes);
-  slot->freed_count += 1;
-  slot->freed_bytes += block.bytes;
+  if constexpr (!Policy::kCountsBlocks) return;
+  HotCell* cell = hot_cell_of(slot, block.place.arena);
+  if (!cell) return count_in_cell(slot, block.place, Side::kOut, block.bytes);
+  if (block.place.segment) slot->own_segment_free = block.place.segment;
+  cell->freed_count += 1;
+  cell->freed += block.bytes / Policy::kFreedUnit;
 }
 
 template <typename Policy>
 void free_slow(void* block) {
   if (tag_may_be_sample(block)) {
     if (!block || is_early(block)) return;
-    recording::LiveSample sample;
-    if (take_back_sample(block, &sample)) count_freed_sample(sample);
+    free_sample(block);
   }
-  if (!try_count_out_familiar<Policy>(block)) count_out<Policy>(figures_of<Policy>(block));
+  if (!try_count_out_familiar<Policy>(block)) {
+    BlockFigures figures = figures_of<Policy>(block);
+    if (is_tagged(figures.place)) tag_remove(block);
+    count_out<Policy>(figures);
+  }
   Policy::free(block);
 }
 
-#define SHIM_INSTANTIATE(Policy)                                  \
-  template void* count_in_slow<Policy>(void*, size_t, uint64_t);  \
-  template void* countdown_slow<Policy>(void*, size_t, uint64_t); \
-  template void* malloc_slow<Policy>(size_t);                     \
-  template void* charged_malloc_slow<Policy>(size_t);             \
-  template void count_out<Policy>(const BlockFigures&);           \
+void free_first(void* block, ThreadSlot*) { entry.free_slow(block); }
+
+#define SHIM_INSTANTIATE(Policy)                                            \
+  template void* count_in_slow<Policy>(void*, size_t, uint64_t);            \
+  template void* countdown_slow<Policy>(void*, size_t, uint64_t, HotCell*); \
+  template void* malloc_slow<Policy>(size_t);                               \
+  template void* charged_malloc_slow<Policy>(size_t);                       \
+  template void count_out<Policy>(const BlockFigures&);                     \
   template void free_slow<Policy>(void*);
 SHIM_INSTANTIATE(GlibcPolicy)
 SHIM_INSTANTIATE(JemallocPolicy)

@@ -5,7 +5,8 @@
 //
 // A policy says where the byte counts come from (the quick_ ones inline, where is_quick_ says so):
 //   glibc      chunk bytes, from the word before the block; main arena, own arena and mmapped apart
-//   jemalloc   its own per-thread counters; the countdown is charged with the requested bytes
+//   jemalloc   its own per-thread counters; blocks are not counted, and the countdown is charged with
+//              the requested bytes, before the call
 //   tcmalloc   a table of class sizes at allocation, its usable size at free
 //   foreign    malloc_usable_size on both sides
 //
@@ -37,6 +38,8 @@ void* __libc_realloc(void*, size_t);
 #pragma GCC visibility push(hidden)
 namespace shim {
 
+using recording::HotCell;
+
 /// The chosen backend's table, by value: one load less than through a pointer.
 extern backends::Backend active_backend;
 
@@ -47,23 +50,36 @@ inline constexpr uint64_t kSegmentMask = ~((uint64_t{64} << 20) - 1);
 
 inline uint64_t chunk_header(const void* block) { return static_cast<const uint64_t*>(block)[-1]; }
 
-/// Not in the main arena. Asks the byte in memory, so that the flags cost no register: one testb.
+inline uint64_t segment_of(const void* block) {
+  return reinterpret_cast<uint64_t>(block) & kSegmentMask;
+}
+
+/// Not in the main arena.
 inline bool is_elsewhere(const void* block) {
-  return static_cast<const uint8_t*>(block)[-8] & (kChunkNonMain | kChunkMmapped);
+  return chunk_header(block) & (kChunkNonMain | kChunkMmapped);
+}
+
+/// A chunk's size in words of 8 bytes; whether it is in a secondary arena falls out of the shift.
+inline uint64_t chunk_words(const void* block, bool* non_main) {
+  uint64_t words = chunk_header(block);
+  bool carry;
+  asm("shrq $3, %0" : "+r"(words), "=@ccc"(carry));
+  *non_main = carry;
+  return words;
 }
 
 struct GlibcPolicy {
   static constexpr bool kHasCells = true;
   static constexpr bool kCountsFreedBytes = true;
-
+  static constexpr bool kCountsBlocks = true;
   static constexpr bool kChargesRequested = false;
+  static constexpr uint64_t kFreedUnit = recording::kChunkWordBytes;
 
   static void* malloc(size_t size) { return __libc_malloc(size); }
   static void free(void* block) { __libc_free(block); }
   static bool is_quick_in(size_t) { return true; }
   static bool is_quick_out(const void*) { return true; }
   static uint64_t quick_bytes_in(const void* block, size_t) { return bytes_out(block); }
-  static uint64_t quick_bytes_out(const void* block) { return bytes_out(block); }
   static uint64_t bytes_in(const void* block, size_t) { return bytes_out(block); }
   static uint64_t bytes_out(const void* block) { return chunk_header(block) & ~kChunkFlags; }
 };
@@ -71,14 +87,14 @@ struct GlibcPolicy {
 struct JemallocPolicy {
   static constexpr bool kHasCells = false;
   static constexpr bool kCountsFreedBytes = false;
+  static constexpr bool kCountsBlocks = false;
   static constexpr bool kChargesRequested = true;
+  static constexpr uint64_t kFreedUnit = 1;
 
   static void* malloc(size_t size) { return active_backend.malloc(size); }
   static void free(void* block) { active_backend.free(block); }
   static bool is_quick_in(size_t) { return true; }
-  static bool is_quick_out(const void*) { return true; }
   static uint64_t quick_bytes_in(const void*, size_t requested) { return requested; }
-  static uint64_t quick_bytes_out(const void*) { return 0; }
   static uint64_t bytes_in(const void*, size_t requested) { return requested; }
   static uint64_t bytes_out(const void*) { return 0; }
 };
@@ -103,7 +119,9 @@ inline uint64_t* page_size_of(const void* block) {
 struct TcmallocPolicy {
   static constexpr bool kHasCells = false;
   static constexpr bool kCountsFreedBytes = true;
+  static constexpr bool kCountsBlocks = true;
   static constexpr bool kChargesRequested = false;
+  static constexpr uint64_t kFreedUnit = 1;
 
   static void* malloc(size_t size) { return active_backend.malloc(size); }
   static void free(void* block) { active_backend.free(block); }
@@ -137,7 +155,9 @@ struct TcmallocPolicy {
 struct ForeignPolicy {
   static constexpr bool kHasCells = false;
   static constexpr bool kCountsFreedBytes = true;
+  static constexpr bool kCountsBlocks = true;
   static constexpr bool kChargesRequested = false;
+  static constexpr uint64_t kFreedUnit = 1;
 
   static void* malloc(size_t size) { return active_backend.malloc(size); }
   static void free(void* block) { active_backend.free(block); }
@@ -156,9 +176,9 @@ struct ForeignPolicy {
 template <typename Policy>
 SHIM_SLOW void* count_in_slow(void* block, size_t requested, uint64_t bytes);
 
-/// The countdown of the thread's slot (the sentinel's always) is below zero, `bytes` of it for `block`.
+/// `cell`'s countdown (the sentinel's always) is below zero, `bytes` of it for `block`.
 template <typename Policy>
-SHIM_SLOW void* countdown_slow(void* block, size_t requested, uint64_t bytes);
+SHIM_SLOW void* countdown_slow(void* block, size_t requested, uint64_t bytes, HotCell* cell);
 
 /// An allocation whose bytes must be asked for.
 template <typename Policy>
@@ -169,7 +189,7 @@ template <typename Policy>
 SHIM_SLOW void* charged_malloc_slow(size_t size);
 
 /// Counts a free and frees: a null or early pointer, a sample, a thread without a slot, another
-/// segment.
+/// segment, an mmapped block.
 template <typename Policy>
 SHIM_SLOW void free_slow(void* block);
 
@@ -198,37 +218,47 @@ BlockFigures figures_of(void* block) {
 template <typename Policy>
 void count_out(const BlockFigures& block);
 
+/// Mmapped blocks are tagged like samples, so that free need not ask for their flag. Not in the attach
+/// build: blocks that are older than the attach have no tag.
+inline bool is_tagged(const Place& place) {
+  return !kAttachBuild && place.arena == recording::kMmappedChunks;
+}
+
 // --- the hot halves ------------------------------------------------------------------------------
+
+template <typename Policy>
+SHIM_HOT int64_t* countdown_of(HotCell* cell) {
+  return Policy::kChargesRequested ? &thread_state.countdown : &cell->countdown;
+}
 
 /// Counts a new block; returns it.
 template <typename Policy>
 SHIM_HOT void* count_in(void* block, size_t requested, uint64_t bytes) {
   ThreadSlot* slot = thread_state.slot;
+  HotCell* cell = &slot->main;
   if constexpr (Policy::kHasCells) {
     if (SHIM_UNLIKELY(is_elsewhere(block))) {
-      if (SHIM_UNLIKELY((reinterpret_cast<uint64_t>(block) & kSegmentMask) != slot->own_segment))
+      if (SHIM_UNLIKELY(segment_of(block) != slot->own_segment))
         return count_in_slow<Policy>(block, requested, bytes);
-      slot->own.in_bytes += bytes;
-      slot->own.in_count += 1;
+      cell = &slot->own;
     }
   }
-  slot->allocated_count += 1;
-  slot->countdown -= static_cast<int64_t>(bytes);
-  if (SHIM_UNLIKELY(slot->countdown < 0)) return countdown_slow<Policy>(block, requested, bytes);
+  if constexpr (Policy::kCountsBlocks) cell->allocated_count += 1;
+  int64_t* countdown = countdown_of<Policy>(cell);
+  *countdown -= static_cast<int64_t>(bytes);
+  if (SHIM_UNLIKELY(*countdown < 0)) return countdown_slow<Policy>(block, requested, bytes, cell);
   return block;
 }
 
+/// glibc's is in glibc_malloc.cc.
 template <typename Policy>
 SHIM_HOT void* counted_malloc(size_t size) {
   if constexpr (Policy::kChargesRequested) {
-    // The countdown is no counter here, so it may be charged before the call: nothing but the slot
-    // needs keeping across it.
-    ThreadSlot* slot = thread_state.slot;
-    slot->countdown -= static_cast<int64_t>(size);
-    if (SHIM_UNLIKELY(slot->countdown < 0)) return charged_malloc_slow<Policy>(size);
-    void* block = Policy::malloc(size);
-    slot->allocated_count += block != nullptr;
-    return block;
+    // The countdown is no counter here, so it may be charged before the call, and nothing is left to do
+    // after it.
+    thread_state.countdown -= static_cast<int64_t>(size);
+    if (SHIM_UNLIKELY(thread_state.countdown < 0)) return charged_malloc_slow<Policy>(size);
+    return Policy::malloc(size);
   }
   if (SHIM_UNLIKELY(!Policy::is_quick_in(size))) return malloc_slow<Policy>(size);
   void* block = Policy::malloc(size);
@@ -236,31 +266,44 @@ SHIM_HOT void* counted_malloc(size_t size) {
   return count_in<Policy>(block, size, Policy::quick_bytes_in(block, size));
 }
 
-/// Every branch away is a tail call that starts the event anew, so nothing needs saving across it.
 template <typename Policy>
-SHIM_HOT void counted_free(void* block) {
-  if (SHIM_UNLIKELY(tag_may_be_sample(block) || !Policy::is_quick_out(block)))
+SHIM_HOT void free_into(HotCell* cell, void* block, uint64_t freed) {
+  cell->freed_count += 1;
+  cell->freed += freed;
+  // The sentinel, or a slot of an earlier recording, see attach/renewal.cc.
+  if (kAttachBuild && SHIM_UNLIKELY(static_cast<int64_t>(cell->freed) < 0))
     return free_slow<Policy>(block);
-  uint64_t bytes = Policy::quick_bytes_out(block);
-  ThreadSlot* slot = thread_state.slot;
-  if constexpr (Policy::kHasCells) {
-    if (SHIM_UNLIKELY(is_elsewhere(block))) {
-      if (SHIM_UNLIKELY((reinterpret_cast<uint64_t>(block) & kSegmentMask) != slot->own_segment_free))
-        return free_slow<Policy>(block);
-      slot->own.out_bytes += bytes;
-      slot->own.out_count += 1;
-    }
-  }
-  if constexpr (Policy::kCountsFreedBytes) {
-    slot->freed_count += 1;
-    slot->freed_bytes += bytes;
-    if (SHIM_UNLIKELY(static_cast<int64_t>(slot->freed_bytes) < 0)) return free_slow<Policy>(block);
-  } else {
-    slot->freed_count += 1;
-    if (SHIM_UNLIKELY(static_cast<int64_t>(slot->freed_count) < 0)) return free_slow<Policy>(block);
-  }
   Policy::free(block);
 }
 
+/// A free of what is no sample, by a thread that has `slot`. Every branch away is a tail call that
+/// starts the event anew, so nothing needs saving across it.
+template <typename Policy>
+SHIM_HOT void counted_free(void* block, ThreadSlot* slot) {
+  if constexpr (Policy::kHasCells) {
+    // Blocks that are older than an attach have no tag, so there the flag of mmapped ones is asked too.
+    if (kAttachBuild && SHIM_LIKELY(!is_elsewhere(block)))
+      return free_into<Policy>(&slot->main, block, chunk_header(block) / Policy::kFreedUnit);
+    bool non_main;
+    uint64_t words = chunk_words(block, &non_main);
+    if (!kAttachBuild && SHIM_LIKELY(!non_main)) return free_into<Policy>(&slot->main, block, words);
+    if (SHIM_UNLIKELY(segment_of(block) != slot->own_segment_free)) return free_slow<Policy>(block);
+    return free_into<Policy>(&slot->own, block, words);
+  } else {
+    if (SHIM_UNLIKELY(!Policy::is_quick_out(block))) return free_slow<Policy>(block);
+    free_into<Policy>(&slot->main, block, Policy::quick_bytes_out(block));
+  }
+}
+
+/// free as the attach build puts it into a program's slots, one a policy, so that nothing is left to
+/// choose; the sentinel's count of freed bytes sends threads without a slot the slow way.
+template <typename Policy>
+void free_of_attached(void* block) {
+  if (SHIM_UNLIKELY(tag_is_near_sample(block))) return free_slow<Policy>(block);
+  counted_free<Policy>(block, thread_state.slot);
+}
+
 }  // namespace shim
+
+extern "C" void* shim_glibc_malloc(size_t size);
 #pragma GCC visibility pop

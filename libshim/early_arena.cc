@@ -2,19 +2,18 @@
 #include "libshim/early_arena.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "libshim/sampling/tags.h"
 
 namespace shim {
+
+alignas(4096) char early_arena[kEarlyArenaBytes];
+
 namespace {
 
-// dlopen of a C++ allocator by path takes about 30 KiB. Untouched bss costs nothing.
-constexpr size_t kArenaBytes = 512 * 1024;
 constexpr size_t kHeaderBytes = 16;
 
-alignas(4096) char arena[kArenaBytes];
 size_t used = 0;
 
 }  // namespace
@@ -22,18 +21,14 @@ size_t used = 0;
 void* early_allocate(size_t bytes, size_t alignment) {
   if (alignment < kHeaderBytes) alignment = kHeaderBytes;
   size_t begin = (used + kHeaderBytes + alignment - 1) & ~(alignment - 1);
-  if (bytes > kArenaBytes || begin + bytes > kArenaBytes) {
+  if (bytes > kEarlyArenaBytes || begin + bytes > kEarlyArenaBytes) {
     errno = ENOMEM;
     return nullptr;
   }
   used = begin + (bytes ? bytes : 1);
-  *reinterpret_cast<size_t*>(arena + begin - kHeaderBytes) = bytes;
-  tag_add(arena + begin);
-  return arena + begin;
-}
-
-bool is_early(const void* block) {
-  return reinterpret_cast<uintptr_t>(block) - reinterpret_cast<uintptr_t>(arena) < kArenaBytes;
+  *reinterpret_cast<size_t*>(early_arena + begin - kHeaderBytes) = bytes;
+  tag_add(early_arena + begin);
+  return early_arena + begin;
 }
 
 size_t early_usable(const void* block) {

@@ -8,7 +8,7 @@ template <typename Policy>
 struct Entries {
   static void* malloc(size_t size) { return counted_malloc<Policy>(size); }
 
-  static void free(void* block) { counted_free<Policy>(block); }
+  static void free(void* block, ThreadSlot* slot) { counted_free<Policy>(block, slot); }
 
   /// Counts what an entry other than malloc returned; its size class need not follow from `requested`.
   static void* count(void* block, size_t requested) {
@@ -47,11 +47,13 @@ struct Entries {
     if (!old) return malloc(size);
     if (is_early(old)) return realloc_early(old, size);
     recording::LiveSample sample;
-    bool sampled = tag_may_be_sample(old) && take_back_sample(old, &sample);
+    bool sampled = tag_is_near_sample(old) && tag_may_be_sample(old) && take_back_sample(old, &sample);
     BlockFigures before = figures_of<Policy>(old);
+    if (is_tagged(before.place)) tag_remove(old);
     void* block = active_backend.realloc(old, size);
     if (!block && size != 0) {  // of size 0 and null: freed, as glibc and tcmalloc do
       if (sampled) restore_sample(old, sample);
+      if (is_tagged(before.place)) tag_add(old);
       return nullptr;
     }
     if (sampled) count_freed_sample(sample);
@@ -60,8 +62,7 @@ struct Entries {
   }
 
   static size_t usable_size(void* block) {
-    if (is_early(block)) return early_usable(block);
-    return block ? active_backend.usable_size(block) : 0;
+    return is_early(block) ? early_usable(block) : active_backend.usable_size(block);
   }
 
  private:
@@ -78,29 +79,53 @@ struct DormantEntries {
     return copy_early(active_backend.malloc(size), old, size);
   }
   static size_t usable_size(void* block) {
-    if (is_early(block)) return early_usable(block);
-    return block ? active_backend.usable_size(block) : 0;
+    return is_early(block) ? early_usable(block) : active_backend.usable_size(block);
   }
 };
 
 }  // namespace
 
 template <typename Policy>
-EntryTable counting_entries() {
+EntryTable table_of(void* (*malloc)(size_t), FreeFunction free) {
   using E = Entries<Policy>;
-  return {E::malloc,         E::free,          E::calloc, E::realloc, E::memalign,
-          E::posix_memalign, E::aligned_alloc, E::valloc, E::pvalloc, E::usable_size};
+  return {malloc,
+          free_slow<Policy>,
+          free,
+          E::calloc,
+          E::realloc,
+          E::memalign,
+          E::posix_memalign,
+          E::aligned_alloc,
+          E::valloc,
+          E::pvalloc,
+          E::usable_size};
 }
-template EntryTable counting_entries<GlibcPolicy>();
-template EntryTable counting_entries<JemallocPolicy>();
+
+template <typename Policy>
+EntryTable counting_entries() {
+  return table_of<Policy>(Entries<Policy>::malloc, Entries<Policy>::free);
+}
 template EntryTable counting_entries<TcmallocPolicy>();
 template EntryTable counting_entries<ForeignPolicy>();
+
+template <>
+EntryTable counting_entries<GlibcPolicy>() {
+  return table_of<GlibcPolicy>(shim_glibc_malloc, Entries<GlibcPolicy>::free);
+}
+
+/// Where nothing is counted at a free, the backend's own is enough: it does not look at the second
+/// argument.
+template <>
+EntryTable counting_entries<JemallocPolicy>() {
+  auto* free = reinterpret_cast<FreeFunction>(reinterpret_cast<void (*)()>(active_backend.free));
+  return table_of<JemallocPolicy>(Entries<JemallocPolicy>::malloc, free);
+}
 
 EntryTable dormant_entries() {
   const backends::Backend& b = active_backend;
   using E = DormantEntries;
-  return {b.malloc,         E::free,         b.calloc, E::realloc, b.memalign,
-          b.posix_memalign, b.aligned_alloc, b.valloc, b.pvalloc,  E::usable_size};
+  return {b.malloc,         E::free,         free_first, b.calloc,  E::realloc,    b.memalign,
+          b.posix_memalign, b.aligned_alloc, b.valloc,   b.pvalloc, E::usable_size};
 }
 
 }  // namespace shim

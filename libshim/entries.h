@@ -20,7 +20,8 @@ namespace shim {
 /// first call; constant afterwards.
 struct EntryTable {
   void* (*malloc)(size_t);
-  void (*free)(void*);
+  void (*free_slow)(void*);  ///< of any pointer, in any thread
+  FreeFunction free;         ///< of what is no sample, in a thread with a slot
   void* (*calloc)(size_t, size_t);
   void* (*realloc)(void*, size_t);
   void* (*memalign)(size_t, size_t);
@@ -31,6 +32,13 @@ struct EntryTable {
   size_t (*usable_size)(void*);
 };
 extern EntryTable entry;
+
+/// free, as every entry point that frees does it. The tag table is asked before the jump, so that under
+/// jemalloc, where there is nothing to count, the jump goes to the backend itself.
+SHIM_HOT void free_block(void* block) {
+  if (SHIM_UNLIKELY(tag_is_near_sample(block))) return entry.free_slow(block);
+  thread_state.free(block, thread_state.slot);
+}
 
 /// The table whose entries count by `Policy`, or count nothing (dormant).
 template <typename Policy>

@@ -32,9 +32,12 @@ struct mallinfo narrow(const backends::WideMallinfo& wide) {
 extern "C" {
 
 SHIM_EXPORT void* malloc(size_t size) { return entry.malloc(size); }
-SHIM_EXPORT void free(void* block) { entry.free(block); }
-SHIM_EXPORT void free_sized(void* block, size_t) { entry.free(block); }
-SHIM_EXPORT void free_aligned_sized(void* block, size_t, size_t) { entry.free(block); }
+SHIM_EXPORT void free(void* block) { free_block(block); }
+SHIM_EXPORT void cfree(void* block) {
+  free_block(block);
+}  // old binaries; libc's would pass the backend by
+SHIM_EXPORT void free_sized(void* block, size_t) { free_block(block); }
+SHIM_EXPORT void free_aligned_sized(void* block, size_t, size_t) { free_block(block); }
 SHIM_EXPORT void* calloc(size_t count, size_t size) { return entry.calloc(count, size); }
 SHIM_EXPORT void* realloc(void* block, size_t size) { return entry.realloc(block, size); }
 SHIM_EXPORT void* memalign(size_t alignment, size_t size) { return entry.memalign(alignment, size); }

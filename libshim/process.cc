@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -56,6 +58,34 @@ const char* skip_fields(const char* text, int index) {
     ++text;
   }
   return text;
+}
+
+/// A write to a pipe that nobody reads would be a SIGPIPE, and one to a full pipe would wait.
+bool takes_words(int fd) {
+  pollfd wanted{fd, POLLOUT, 0};
+  return raw_syscall(SYS_poll, reinterpret_cast<long>(&wanted), 1, 0) == 1 && wanted.revents == POLLOUT;
+}
+
+/// write(2) to a file at its limit, or to a pipe that has just lost its reader, ends the program by a
+/// signal. It is held back, and taken away again unless the program had held back one of its own.
+/// Source: signal(7), kernel UAPI sigset_t: one word of 64 signals.
+void write_without_signals(int fd, const char* text) {
+  const uint64_t held = uint64_t{1} << (SIGPIPE - 1) | uint64_t{1} << (SIGXFSZ - 1);
+  uint64_t before = 0;
+  uint64_t pending = 0;
+  const timespec at_once{};
+  raw_syscall(SYS_rt_sigprocmask, SIG_BLOCK, reinterpret_cast<long>(&held),
+              reinterpret_cast<long>(&before), sizeof held);
+  raw_syscall(SYS_rt_sigpending, reinterpret_cast<long>(&pending), sizeof pending);
+  long written =
+      raw_syscall(SYS_write, fd, reinterpret_cast<long>(text), static_cast<long>(strlen(text)));
+  const uint64_t raised = written == -EPIPE   ? uint64_t{1} << (SIGPIPE - 1)
+                          : written == -EFBIG ? uint64_t{1} << (SIGXFSZ - 1)
+                                              : 0;
+  if (raised & ~pending)
+    raw_syscall(SYS_rt_sigtimedwait, reinterpret_cast<long>(&raised), 0,
+                reinterpret_cast<long>(&at_once), sizeof raised);
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<long>(&before), 0, sizeof before);
 }
 
 }  // namespace
@@ -120,10 +150,11 @@ void append_number(char* out, size_t out_bytes, uint64_t number) {
 }
 
 void complain(const char* text) {
+  if (!takes_words(2)) return;
   char line[1024] = "libshim: ";
   append(line, sizeof line - 1, text);
   append(line, sizeof line, "\n");
-  raw_syscall(SYS_write, 2, reinterpret_cast<long>(line), static_cast<long>(strlen(line)));
+  write_without_signals(2, line);
 }
 
 ErrnoKeeper::ErrnoKeeper() : saved_(errno) {}

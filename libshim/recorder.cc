@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libshim/recorder.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,16 +14,17 @@
 #include "libshim/backend_ranges.h"
 #include "libshim/process.h"
 #include "libshim/raw_syscall.h"
+#include "libshim/unwind/modules.h"
 
 namespace shim {
 
 namespace {
 
-/// Counters that stay negative whatever the hot path adds before the thread has its own slot.
+/// Negative whatever the hot path takes or adds before the thread has its own slot.
 constexpr ThreadSlot make_sentinel() {
   ThreadSlot slot{};
-  slot.countdown = INT64_MIN / 2;
-  slot.freed_bytes = slot.freed_count = uint64_t{1} << 63;
+  slot.main.countdown = kNoCountdown;
+  slot.main.freed = uint64_t{1} << 63;  // the attach build's free goes by it
   slot.own_segment = slot.own_segment_free = 1;
   return slot;
 }
@@ -30,6 +33,7 @@ constexpr ThreadSlot make_sentinel() {
 
 constinit ThreadSlot sentinel_slot = make_sentinel();
 thread_local constinit ThreadState thread_state;
+FreeFunction free_of_threads = free_first;
 
 Recording* the_recording = nullptr;
 Options the_options;
@@ -44,7 +48,11 @@ long map_recording(void* at, long fd, int extra_flags) {
                      flags, fd, 0);
 }
 
+/// Says it once: the children of a forking server would repeat it.
 void explain_file_failure(const char* path, const char* step, long error) {
+  static bool said = false;
+  if (said) return;
+  said = true;
   char text[768] = "cannot record into ";
   append(text, sizeof text, path);
   append(text, sizeof text, ": ");
@@ -55,14 +63,26 @@ void explain_file_failure(const char* path, const char* step, long error) {
   complain(text);
 }
 
-/// OFFHEAP_RECORD from the root down: a child that has changed its directory still means the same one.
+/// What stands against a file of the recording's size, as -errno, or 0. Beyond RLIMIT_FSIZE the kernel
+/// would not only refuse but kill by SIGXFSZ, for memfds too.
+long refusal_of_size() {
+  rlimit limit{};
+  long failed = raw_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, reinterpret_cast<long>(&limit));
+  return failed == 0 && limit.rlim_cur < static_cast<rlim_t>(kRecordingBytes) ? -EFBIG : 0;
+}
+
+char kept_directory[576];  // no shorter than a path may be: one that is cut is found out there
+
+/// OFFHEAP_RECORD from the root down, as it was at the start: a child that has changed its directory
+/// still means the same one, and a program that writes its title over its environment does not change
+/// it.
 const char* record_directory(const char* directory) {
-  static char absolute[448];
-  if (directory[0] == '/' || absolute[0]) return absolute[0] ? absolute : directory;
-  if (raw_syscall(SYS_getcwd, reinterpret_cast<long>(absolute), sizeof absolute) <= 0) return directory;
-  append(absolute, sizeof absolute, "/");
-  append(absolute, sizeof absolute, directory);
-  return absolute;
+  if (kept_directory[0]) return kept_directory;
+  if (directory[0] != '/' &&
+      raw_syscall(SYS_getcwd, reinterpret_cast<long>(kept_directory), sizeof kept_directory) > 0)
+    append(kept_directory, sizeof kept_directory, "/");
+  append(kept_directory, sizeof kept_directory, directory);
+  return kept_directory;
 }
 
 /// DIR/COMMAND-PID-STARTTICKS[-N].offheap. Containers that share DIR and a pid differ in start time. A
@@ -88,10 +108,10 @@ void record_path(char* out, size_t out_bytes, const char* directory, uint32_t or
 
 /// Creates a file of that name, never opens one that is there. *path is the last that was tried.
 long create_record_file(const char* directory, char* path, size_t path_bytes) {
-  constexpr long kExists = -17;
-  long fd = kExists;
-  for (uint32_t ordinal = 1; fd == kExists && ordinal <= 64; ++ordinal) {
+  long fd = -EEXIST;
+  for (uint32_t ordinal = 1; fd == -EEXIST && ordinal <= 64; ++ordinal) {
     record_path(path, path_bytes, directory, ordinal);
+    if (strlen(path) + 1 == path_bytes) return -ENAMETOOLONG;  // cut, so it names something else
     fd = raw_syscall(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path),
                      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   }
@@ -107,7 +127,8 @@ long open_record_file(const char* directory) {
     return -1;
   }
   // Reserved whole: a write to a hole of a full disk would be a SIGBUS in somebody else's malloc.
-  long failed = raw_syscall(SYS_fallocate, fd, 0, 0, kRecordingBytes);
+  long failed = refusal_of_size();
+  if (failed == 0) failed = raw_syscall(SYS_fallocate, fd, 0, 0, kRecordingBytes);
   if (failed == 0) return fd;
   explain_file_failure(path, "reserving its blocks", failed);
   raw_syscall(SYS_close, fd);
@@ -116,6 +137,7 @@ long open_record_file(const char* directory) {
 }
 
 long open_memfd() {
+  if (refusal_of_size() != 0) return -1;
   long fd = raw_syscall(SYS_memfd_create, reinterpret_cast<long>(recording::kMemfdName), MFD_CLOEXEC);
   if (fd < 0) return -1;
   if (raw_syscall(SYS_ftruncate, fd, kRecordingBytes) == 0) return fd;
@@ -149,14 +171,18 @@ recording::ByteUnit byte_unit(recording::BackendKind kind) {
 }
 
 /// glibc 2.35-2.41 makes heap segments of four huge pages when told to use them; the shim finds a
-/// segment by masking an address, so it must know.
-/// Source: glibc malloc/arena.c heap_max_size(), malloc/malloc.c ptmalloc_init, 2.35.
+/// segment by masking an address, so it must know. Asked once: the environment may be written over
+/// later. Source: glibc malloc/arena.c heap_max_size(), malloc/malloc.c ptmalloc_init, 2.35.
 uint64_t heap_segment_bytes(recording::BackendKind kind) {
-  if (kind != recording::BackendKind::kGlibc) return 0;
+  constexpr uint64_t kNotAsked = 1;
+  static uint64_t known = kNotAsked;
+  if (known != kNotAsked) return known;
+  known = 0;
+  if (kind != recording::BackendKind::kGlibc) return known;
   const char* tunables = initial_environment("GLIBC_TUNABLES");
   const char* hugetlb = tunables ? strstr(tunables, "glibc.malloc.hugetlb=") : nullptr;
-  if (hugetlb && hugetlb[21] != '0' && hugetlb[21] != '1') return 0;
-  return 64u << 20;
+  if (hugetlb && hugetlb[21] != '0' && hugetlb[21] != '1') return known;
+  return known = 64u << 20;
 }
 
 void describe_command(char* out, size_t out_bytes) {
@@ -195,10 +221,12 @@ void fill_header(Recording* recording, const Options& options, const backends::B
 
 bool open_recording(const Options& options, const backends::Backend* backend) {
   bool file_backed = false;
+  kept_directory[0] = 0;  // an attach may follow another, into another directory
   Recording* mapped = map_new(nullptr, options, &file_backed);
   if (!mapped) return false;
   if (file_backed) mapped->header.flags |= recording::kFlagFileBacked;
   fill_header(mapped, options, backend);
+  note_program_path();
   __atomic_store_n(&the_recording, mapped, __ATOMIC_RELEASE);
   publish_backend_ranges();
   return true;

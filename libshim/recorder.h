@@ -19,6 +19,7 @@
 namespace shim {
 
 using recording::ArenaCell;
+using recording::HotCell;
 using recording::Recording;
 
 /// Whether this is the library that is brought into running processes (attach/README.md). There a
@@ -90,10 +91,10 @@ uint64_t recording_ms(uint64_t now_ns);
 /// For every slot that was ever given out.
 template <typename Visitor>
 void for_each_slot(const Recording* recording, Visitor visit) {
-  uint32_t count = recording->header.thread_high_water;
+  uint32_t count = __atomic_load_n(&recording->header.thread_high_water, __ATOMIC_RELAXED);
   if (count > recording::kThreadCapacity) count = recording::kThreadCapacity;
   for (uint32_t i = 0; i < count; ++i)
-    if (recording->threads[i].tid) visit(recording->threads[i]);
+    if (__atomic_load_n(&recording->threads[i].tid, __ATOMIC_RELAXED)) visit(recording->threads[i]);
 }
 
 template <typename T>

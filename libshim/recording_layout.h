@@ -17,7 +17,7 @@
 namespace recording {
 
 inline constexpr char kMagic[8] = {'o', 'f', 'f', 'h', 'e', 'a', 'p', '\n'};
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 
 /// Name of the memfd; /proc/PID/maps shows it as "/memfd:offheap-recording (deleted)". No descriptor
 /// stays open: programs that count or close their descriptors see no difference.
@@ -30,7 +30,7 @@ inline constexpr uint32_t kArenaCapacity = 1024;
 inline constexpr uint32_t kThreadCapacity = 2048;
 inline constexpr uint32_t kDirectMappingCapacity = 8192;
 inline constexpr uint32_t kSiteCapacity = 8192;
-inline constexpr uint32_t kFrameCapacity = 192 * 1024;
+inline constexpr uint32_t kFrameCapacity = 176 * 1024;
 /// Live samples stand in generations, each four to eight times the last, so that a small process
 /// touches few pages. A generation is an array of buckets of kBucketSlots keys.
 inline constexpr uint32_t kBucketSlots = 8;
@@ -160,7 +160,7 @@ struct BackendRange {
 /// (address 0 until it is known from outside), index 1 stands for mmapped chunks.
 struct Arena {
   uint64_t address;
-  /// Counts of exited threads and of threads without a slot, folded here; any thread.
+  /// Counts of exited threads, of threads without a slot, and of ThreadSlot::rest; any thread.
   uint64_t folded_in_bytes;
   uint64_t folded_in_count;
   uint64_t folded_out_bytes;
@@ -171,7 +171,7 @@ inline constexpr uint32_t kMmappedChunks = 1;
 inline constexpr uint32_t kUnnamedArenas = 2;  ///< what no cell was left for
 inline constexpr uint32_t kFirstSecondaryArena = 3;
 
-/// A thread's counts in one arena other than the main one. Owner thread.
+/// Counts in one arena, or of one thread, in the recording's ByteUnit. Owner thread.
 struct ArenaCell {
   uint64_t in_bytes;
   uint64_t in_count;
@@ -180,23 +180,30 @@ struct ArenaCell {
 };
 inline constexpr uint32_t kOtherCells = 3;
 
-/// One thread's counters. The first line is the hot path's; owner thread unless said.
+/// Counts that the hot path keeps. Owner thread.
 ///
 ///   allocated bytes = allocated_base - countdown   (the sampling countdown is the bytes-in counter)
-///   main arena's share = the totals - own - mmapped - others
-struct alignas(64) ThreadSlot {
-  int64_t countdown;     ///< bytes until the next sample; below zero: the slow path runs
-  uint64_t freed_bytes;  ///< never negative as a signed word, but in the sentinel slot
+struct HotCell {
+  int64_t countdown;  ///< bytes until the next sample; below zero: the slow path runs
+  uint64_t freed;     ///< in the recording's ByteUnit; words of kChunkWordBytes where that is chunks
   uint64_t allocated_count;
   uint64_t freed_count;
+  int64_t allocated_base;  ///< written on the slow path
+  uint64_t sample_mean_bytes;
+};
+inline constexpr uint64_t kChunkWordBytes = 8;
+
+/// One thread's counters; owner thread unless said. What it allocated and freed is the sum of the
+/// cells. `main` is glibc's main arena, and all there is under other backends.
+struct alignas(64) ThreadSlot {
+  HotCell main;
   uint64_t own_segment;       ///< address of the heap segment last seen of the own arena; 1 = none
   uint64_t own_segment_free;  ///< the same for the side of free
-  int64_t allocated_base;     ///< written on the slow path
-  uint64_t sample_mean_bytes;
+  HotCell own;                ///< the secondary arena that this thread allocates from
 
-  ArenaCell own;  ///< the secondary arena that this thread allocates from
   ArenaCell mmapped;
-  ArenaCell others[kOtherCells];        ///< arenas that it frees into, first come
+  ArenaCell others[kOtherCells];  ///< arenas that it frees into, first come
+  ArenaCell rest;  ///< of arenas that no cell was left for; by arena they are in Arena::folded_*
   uint64_t other_segment[kOtherCells];  ///< heap segment last seen of each, so as not to read its arena
   uint16_t own_index;                   ///< Arena index, 0 = none yet
   uint16_t other_index[kOtherCells];
@@ -204,8 +211,9 @@ struct alignas(64) ThreadSlot {
   uint32_t generation;  ///< times this slot was given out
   char name[16];        ///< comm, as last seen on the slow path
 
-  /// jemalloc only: addresses, in the target, of the thread's own byte counters, and their values as
-  /// of the last slow path. The reader prefers the addresses while the process lives.
+  /// jemalloc only, which counts bytes itself and blocks not at all: addresses, in the target, of the
+  /// thread's own byte counters, and their values as of the last slow path, which runs every
+  /// `sample_mean_bytes` or so. The reader prefers the addresses while the process lives.
   uint64_t jemalloc_allocated_at;
   uint64_t jemalloc_deallocated_at;
   uint64_t jemalloc_allocated_bytes;
@@ -301,6 +309,7 @@ struct BackendStatistics {
   uint64_t page_free_bytes;     ///< whole free pages not yet given back (jemalloc dirty+muzzy, tcmalloc
                                 ///< pageheap_free)
   uint64_t arena_count;
+  uint64_t block_count;  ///< jemalloc: blocks handed out, those in thread caches too
   uint64_t epoch_count;  ///< refreshes so far
 };
 
@@ -383,7 +392,8 @@ static_assert(sizeof(JavaName) == 16);
 static_assert(kJavaNameCapacity == 1u << kJavaNameBits && kJavaKindShift + 3 == 31);
 static_assert(sizeof(LiveSample) == 24);
 static_assert(sizeof(DirectMapping) == 24);
-static_assert(offsetof(ThreadSlot, own) == 64, "the hot counters fill the first cache line");
+static_assert(sizeof(HotCell) == 48);
+static_assert(offsetof(ThreadSlot, own) == 64, "the main arena's hot words fill the first cache line");
 static_assert(sizeof(Header) <= 4096);
 static_assert(sizeof(Recording) <= 8u << 20, "the recording's budget is 8 MiB resident");
 

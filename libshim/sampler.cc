@@ -39,12 +39,13 @@ class InsideScope {
 };
 
 /// The countdown is the counter of allocated bytes, so moving it moves its base along.
-void redraw(ThreadSlot* slot) {
+void redraw(HotCell* cell) {
   uint64_t mean_bytes = sample_mean_bytes();
   int64_t countdown = next_countdown(mean_bytes);
-  slot->sample_mean_bytes = mean_bytes;
-  slot->allocated_base += countdown - slot->countdown;
-  slot->countdown = countdown;
+  cell->sample_mean_bytes = mean_bytes;
+  cell->allocated_base += countdown - cell->countdown;
+  cell->countdown = countdown;
+  thread_state.countdown = countdown;
 }
 
 /// Estimate of the allocated bytes that a sample stands for, rounded.
@@ -92,13 +93,13 @@ void take_sample(const Block& block, uint64_t mean_bytes, uint64_t now_ns) {
     tag_add(block.address);
 }
 
-/// The time that the budget is a share of: CPU time, but at least a quarter of what has passed. A
-/// program that hardly runs allocates much for the CPU it takes; it can afford a quarter of a percent
-/// of one core. Called by one thread at a time.
+/// The time that the budget is a share of: CPU time, but at least what has passed. A program that
+/// hardly runs allocates much for the CPU it takes, and leaves cores idle. Called by one thread at a
+/// time.
 uint64_t budget_clock_ns(uint64_t now_ns) {
   uint64_t cpu_ns = process_cpu_ns();
   uint64_t cpu_passed_ns = cpu_ns > budget_clock.cpu_ns ? cpu_ns - budget_clock.cpu_ns : 0;
-  uint64_t passed_ns = now_ns > budget_clock.now_ns ? (now_ns - budget_clock.now_ns) / 4 : 0;
+  uint64_t passed_ns = now_ns > budget_clock.now_ns ? now_ns - budget_clock.now_ns : 0;
   uint64_t sum_ns = budget_clock.sum_ns + (cpu_passed_ns > passed_ns ? cpu_passed_ns : passed_ns);
   budget_clock = {cpu_ns, now_ns, sum_ns};
   return sum_ns;
@@ -107,33 +108,26 @@ uint64_t budget_clock_ns(uint64_t now_ns) {
 void adapt(uint64_t now_ns) {
   if (!interval_poll_due(&interval, now_ns)) return;
   Totals totals = sum_totals();
-  uint64_t live_bytes =
-      totals.allocated_bytes > totals.freed_bytes ? totals.allocated_bytes - totals.freed_bytes : 0;
-  if (interval_update(&interval, totals.allocated_bytes, live_bytes, budget_clock_ns(now_ns)))
+  if (interval_update(&interval, totals.allocated_bytes, totals.live_bytes(), budget_clock_ns(now_ns)))
     __atomic_store_n(&the_recording->header.sample_mean_bytes, sample_mean_bytes(), __ATOMIC_RELAXED);
 }
 
-/// Takes the sample, and every so often measures what that cost.
-void take_timed_sample(const Block& block, uint64_t mean_bytes) {
+/// True every so often. The first samples fault in the shim's own pages and parse unwind rows, which is
+/// not what a sample costs.
+bool is_timed(uint64_t ordinal) { return ordinal % kTimedEvery == kTimedEvery - 1; }
+
+void note_cost(uint64_t cost_ns) {
   recording::SelfCost& self = the_recording->header.self;
-  uint64_t now_ns = monotonic_ns();
-  take_sample(block, mean_bytes, now_ns);
-  // The first ones fault in the shim's own pages and parse unwind rows: not what a sample costs.
-  if (add_relaxed(&self.sample_count, uint64_t{1}) % kTimedEvery == kTimedEvery - 1) {
-    uint64_t cost_ns = monotonic_ns() - now_ns;
-    add_relaxed(&self.sample_ns, cost_ns);
-    add_relaxed(&self.sample_timed_count, uint64_t{1});
-    interval_note_cost(&interval, cost_ns);
-  }
-  adapt(now_ns);
-  if (timeline_due(now_ns)) timeline_add(now_ns);
+  add_relaxed(&self.sample_ns, cost_ns);
+  add_relaxed(&self.sample_timed_count, uint64_t{1});
+  interval_note_cost(&interval, cost_ns);
 }
 
-void add_to_freed(const LiveSample& sample) {
+void add_to_freed(const LiveSample& sample, uint64_t freed_bytes) {
   if (sample.site >= recording::kSiteCapacity) return;
   Site& site = the_recording->sites[sample.site];
   add_relaxed(&site.sampled_freed_count, uint64_t{1});
-  add_relaxed(&site.freed_estimate_bytes, weight_bytes(sample));
+  add_relaxed(&site.freed_estimate_bytes, freed_bytes);
 }
 
 }  // namespace
@@ -148,19 +142,25 @@ int64_t next_countdown(uint64_t mean_bytes) {
   return draw_countdown(&thread_state.rng, static_cast<double>(mean_bytes));
 }
 
-void countdown_ran_out(ThreadSlot* slot, const Block& block) {
+void countdown_ran_out(HotCell* cell, const Block& block) {
   if (thread_state.inside) {
     add_relaxed(&the_recording->header.losses.reentrant_count, uint64_t{1});
-    redraw(slot);
+    redraw(cell);
     return;
   }
   ErrnoKeeper errno_keeper;
   InsideScope inside;
   if (reopen_after_fork()) return;  // a zeroed countdown ran out, not one that was drawn
-  uint64_t mean_bytes = slot->sample_mean_bytes;
-  redraw(slot);
-  publish_jemalloc_bytes(slot);
-  if (mean_bytes) take_timed_sample(block, mean_bytes);
+  uint64_t now_ns = monotonic_ns();
+  uint64_t mean_bytes = cell->sample_mean_bytes;
+  redraw(cell);
+  publish_jemalloc_bytes(thread_state.slot);
+  if (mean_bytes == 0) return;
+  take_sample(block, mean_bytes, now_ns);
+  adapt(now_ns);
+  if (is_timed(add_relaxed(&the_recording->header.self.sample_count, uint64_t{1})))
+    note_cost(monotonic_ns() - now_ns);
+  if (timeline_due(now_ns)) timeline_add(now_ns);
 }
 
 bool take_back_sample(void* address, LiveSample* taken) {
@@ -170,7 +170,8 @@ bool take_back_sample(void* address, LiveSample* taken) {
 }
 
 void count_freed_sample(const LiveSample& sample) {
-  add_to_freed(sample);
+  uint64_t freed_bytes = weight_bytes(sample);
+  add_to_freed(sample, freed_bytes);
   if (thread_state.inside || thread_state.slot == &sentinel_slot) return;
   // A program that only frees must not stop the clock.
   ErrnoKeeper errno_keeper;
@@ -178,7 +179,22 @@ void count_freed_sample(const LiveSample& sample) {
   if (reopen_after_fork()) return;
   publish_jemalloc_bytes(thread_state.slot);
   uint64_t now_ns = monotonic_ns();
-  if (timeline_due(now_ns)) timeline_add(now_ns);
+  bool outdated = timeline_outdated(freed_bytes);
+  if (!outdated && !timeline_due(now_ns)) return;
+  do {
+    timeline_add(now_ns, outdated);
+    now_ns = monotonic_ns();
+    outdated = timeline_outdated(0);
+  } while (outdated);
+}
+
+void free_sample(void* address) {
+  static uint64_t looked_count;
+  uint64_t start_ns = is_timed(add_relaxed(&looked_count, uint64_t{1})) ? monotonic_ns() : 0;
+  LiveSample sample;
+  if (!take_back_sample(address, &sample)) return;
+  count_freed_sample(sample);
+  if (start_ns) interval_note_free_cost(&interval, monotonic_ns() - start_ns);
 }
 
 void restore_sample(void* address, const LiveSample& sample) {
@@ -188,8 +204,9 @@ void restore_sample(void* address, const LiveSample& sample) {
 uint32_t site_of_caller() { return site_here(recording::kSiteMapping); }
 
 void start_sampler() {
-  interval = Interval{};  // a forked child's CPU clock starts anew
-  budget_clock = {process_cpu_ns(), monotonic_ns(), 1};
+  // A forked child's CPU clock starts anew, but it goes on with what its parent has learned, and has no
+  // youth of its own: a server may fork for every connection.
+  budget_clock = {process_cpu_ns(), monotonic_ns(), budget_clock.sum_ns + 1};
   interval.budget = the_options.budget_ppm * 1e-6;
   if (the_options.sample_bytes) interval_fix(&interval, the_options.sample_bytes);
   the_recording->header.sample_mean_bytes = sample_mean_bytes();

@@ -22,9 +22,10 @@ struct Block {
   uint64_t charged_bytes;
 };
 
-/// Called when `slot`'s countdown is below zero, with the block that took it there. Samples the block,
-/// unless the shim itself is at work on this thread, and draws the next countdown.
-void countdown_ran_out(ThreadSlot* slot, const Block& block);
+/// Called when a countdown of the calling thread's slot is below zero, with the block that took it
+/// there. Samples the block, unless the shim itself is at work on this thread, and draws the next
+/// countdown. Each countdown is exponential, so a thread's two take samples as one would.
+void countdown_ran_out(HotCell* cell, const Block& block);
 
 /// The block's sample, if it has one, is taken out of the live samples. Call before the backend may
 /// hand the address out again. True when there was one; then `taken` holds it.
@@ -34,6 +35,9 @@ bool take_back_sample(void* address, recording::LiveSample* taken);
 /// on.
 void count_freed_sample(const recording::LiveSample& sample);
 void restore_sample(void* address, const recording::LiveSample& sample);
+
+/// Takes back and counts the sample, if the block has one: it is about to be freed.
+void free_sample(void* address);
 
 /// A stack's site for the program's own mapping calls; kNoSite when the table is full.
 uint32_t site_of_caller();

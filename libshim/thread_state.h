@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What each thread keeps in TLS: 40 bytes, initial-exec, no destructor. Read first: README.md, "The hot
+// What each thread keeps in TLS: 56 bytes, initial-exec, no destructor. Read first: README.md, "The hot
 // path".
 #pragma once
 
@@ -15,15 +15,25 @@ namespace shim {
 
 using recording::ThreadSlot;
 
-/// A thread starts on this slot, which sends it to the slow path at its first malloc (the countdown is
-/// below zero) and at its first free (the count of freed bytes is negative, and so is that of freed
-/// blocks), where it gets a slot of its own. Steady state has no "is there a slot?" branch. What the
+/// A thread starts on this slot, which sends it to the slow path at its first malloc: the countdown is
+/// below zero. There it gets a slot of its own. Steady state has no "is there a slot?" branch. What the
 /// hot path adds here meanwhile is noise that nobody reads.
 extern ThreadSlot sentinel_slot;
+inline constexpr int64_t kNoCountdown = INT64_MIN / 2;
 
-/// All-zero is the valid initial state but for `slot`.
+/// What a free that is no sample jumps to. `slot` is the calling thread's, so that it is loaded once.
+using FreeFunction = void (*)(void* block, ThreadSlot* slot);
+
+/// Of a thread without a slot: takes the slow way.
+void free_first(void* block, ThreadSlot* slot);
+
+/// Of threads with a slot. Set once by bootstrap.
+extern FreeFunction free_of_threads;
+
 struct ThreadState {
-  ThreadSlot* slot = &sentinel_slot;
+  ThreadSlot* slot = &sentinel_slot;  ///< glibc_malloc.cc relies on its being first
+  FreeFunction free = free_first;
+  int64_t countdown = kNoCountdown;  ///< jemalloc only: the slot's is no counter there
   Rng rng{};
   bool inside = false;         ///< in the slow path: allocations are counted but not sampled
   bool bootstrapping = false;  ///< choosing the backend: allocations come from the early arena

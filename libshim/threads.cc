@@ -3,6 +3,7 @@
 // Slots of threads: taken at a thread's first allocation or free, folded into the shared counts when it
 // ends; and what a fork does to them.
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -32,6 +33,25 @@ uint32_t no_canary = 1;
 // In a forked child until its first slow path: the counters are private, zeroed memory.
 bool counting_privately = false;
 
+/// Counts of a hot cell in the recording's ByteUnit.
+ArenaCell cell_of(const HotCell& cell) {
+  bool chunks = the_recording->header.backend_kind == BackendKind::kGlibc;
+  return {static_cast<uint64_t>(cell.allocated_base - cell.countdown), cell.allocated_count,
+          cell.freed * (chunks ? recording::kChunkWordBytes : 1), cell.freed_count};
+}
+
+void add(ArenaCell* to, const ArenaCell& cell) {
+  to->in_bytes += cell.in_bytes;
+  to->in_count += cell.in_count;
+  to->out_bytes += cell.out_bytes;
+  to->out_count += cell.out_count;
+}
+
+void draw_first(HotCell* cell) {
+  cell->sample_mean_bytes = sample_mean_bytes();
+  cell->countdown = cell->allocated_base = next_countdown(cell->sample_mean_bytes);
+}
+
 void add_cell(const ArenaCell& cell, recording::Arena* arena) {
   if (!cell.in_count && !cell.out_count) return;
   add_relaxed(&arena->folded_in_bytes, cell.in_bytes);
@@ -49,21 +69,23 @@ void fold(ThreadSlot* slot) {
   add_relaxed(&recording->header.folded.out_bytes, totals.out_bytes);
   add_relaxed(&recording->header.folded.out_count, totals.out_count);
   add_cell(slot->mmapped, &recording->arenas[recording::kMmappedChunks]);
-  if (slot->own_index) add_cell(slot->own, &recording->arenas[slot->own_index]);
+  if (slot->own_index) add_cell(cell_of(slot->own), &recording->arenas[slot->own_index]);
   for (uint32_t i = 0; i < recording::kOtherCells; ++i)
     if (slot->other_index[i]) add_cell(slot->others[i], &recording->arenas[slot->other_index[i]]);
-  uint32_t generation = slot->generation;
-  uint32_t tid = slot->tid;
-  memset(static_cast<void*>(slot), 0, sizeof *slot);
-  slot->generation = generation;
-  slot->tid = tid;
+  // All but the two words between: for as long as it has a tid nobody else claims it.
+  memset(static_cast<void*>(slot), 0, offsetof(ThreadSlot, tid));
+  memset(static_cast<void*>(slot->name), 0, sizeof *slot - offsetof(ThreadSlot, name));
   __atomic_store_n(&slot->tid, 0u, __ATOMIC_RELEASE);  // whoever claims it next must see it empty
 }
 
 /// Runs in each of glibc's destructor rounds and folds in the last, after other destructors have freed
 /// what they hold. What comes later still is counted in the shared cells.
 void on_thread_exit(void* slot) {
+#ifdef SHIM_UNDER_TSAN  // which leaves the thread in the last round, before us
+  constexpr uint8_t kLastRound = 2;
+#else
   constexpr uint8_t kLastRound = 4;  // PTHREAD_DESTRUCTOR_ITERATIONS
+#endif
   if (++thread_state.exit_rounds < kLastRound) {
     pthread_setspecific(exit_key, slot);
     return;
@@ -71,6 +93,8 @@ void on_thread_exit(void* slot) {
   ThreadSlot* own = thread_state.slot;
   thread_state.leaving = true;
   thread_state.slot = &sentinel_slot;
+  thread_state.free = free_first;
+  thread_state.countdown = kNoCountdown;
   if (own == &sentinel_slot) return;
   if constexpr (kAttachBuild) {
     if (give_up_stale(own)) return;
@@ -128,13 +152,23 @@ uint32_t* map_canary() {
   return reinterpret_cast<uint32_t*>(page);
 }
 
+/// What a slot has counted in arenas, whose indices mean nothing in another recording.
+ArenaCell without_arenas(const ThreadSlot& slot) {
+  ArenaCell sum = cell_of(slot.main);
+  add(&sum, cell_of(slot.own));
+  for (const ArenaCell& cell : slot.others) add(&sum, cell);
+  add(&sum, slot.rest);
+  return sum;
+}
+
 }  // namespace
 
 void begin_slot(ThreadSlot* slot) {
   ++slot->generation;
   slot->own_segment = slot->own_segment_free = 1;
-  slot->sample_mean_bytes = sample_mean_bytes();
-  slot->countdown = slot->allocated_base = next_countdown(slot->sample_mean_bytes);
+  draw_first(&slot->main);
+  draw_first(&slot->own);
+  thread_state.countdown = slot->main.countdown;
   raw_syscall(SYS_prctl, PR_GET_NAME, reinterpret_cast<long>(slot->name));
   publish_jemalloc_bytes(slot);
   raise_high_water(static_cast<uint32_t>(slot - the_recording->threads) + 1);
@@ -147,16 +181,17 @@ void leave_parents_recording() {
   // child's first slow path; most children exec before.
   raw_syscall(SYS_mmap, reinterpret_cast<long>(the_recording), sizeof(Recording),
               PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  thread_state.countdown = 0;  // the slot's are zero now; jemalloc goes by this one
   *fork_canary = 0;
   counting_privately = true;
 }
 
 ArenaCell totals_of(const ThreadSlot& slot) {
   if (the_recording->header.backend_kind == BackendKind::kJemalloc)
-    return {slot.jemalloc_allocated_bytes, slot.allocated_count, slot.jemalloc_deallocated_bytes,
-            slot.freed_count};
-  return {static_cast<uint64_t>(slot.allocated_base - slot.countdown), slot.allocated_count,
-          slot.freed_bytes, slot.freed_count};
+    return {slot.jemalloc_allocated_bytes, 0, slot.jemalloc_deallocated_bytes, 0};
+  ArenaCell totals = without_arenas(slot);
+  add(&totals, slot.mmapped);
+  return totals;
 }
 
 void publish_jemalloc_bytes(ThreadSlot* slot) {
@@ -186,6 +221,7 @@ ThreadSlot* acquire_slot() {
   }
   begin_slot(slot);
   state.slot = slot;
+  state.free = free_of_threads;
   // May allocate (a key beyond the 32 that a thread has room for): the slot is in place already.
   bool was_inside = state.inside;
   state.inside = true;
@@ -214,12 +250,10 @@ bool reopen_after_fork() {
   start_sampler();
   thread_state.rng = Rng{};  // not the parent's draws again
   if (slot == &sentinel_slot) return true;
-  slot->freed_bytes = counted.freed_bytes;
-  slot->allocated_count = counted.allocated_count;
-  slot->freed_count = counted.freed_count;
   slot->tid = static_cast<uint32_t>(raw_syscall(SYS_gettid));
   begin_slot(slot);
-  slot->allocated_base += counted.allocated_base - counted.countdown;
+  slot->mmapped = counted.mmapped;
+  slot->rest = without_arenas(counted);
   return true;
 }
 

@@ -99,8 +99,10 @@ void add_entry(const char* name, Function* ours) {
 }
 
 void list_exchanges() {
+  bool chunks = the_backend->kind == recording::BackendKind::kGlibc;
+  auto* free = chunks ? free_of_attached<GlibcPolicy> : free_of_attached<ForeignPolicy>;
   add_entry("malloc", entry.malloc);
-  add_entry("free", entry.free);
+  add_entry("free", free);
   add_entry("calloc", entry.calloc);
   add_entry("realloc", entry.realloc);
   add_entry("memalign", entry.memalign);
@@ -108,7 +110,7 @@ void list_exchanges() {
   add_entry("aligned_alloc", entry.aligned_alloc);
   add_entry("valloc", entry.valloc);
   add_entry("pvalloc", entry.pvalloc);
-  add_entry("cfree", entry.free);
+  add_entry("cfree", free);
   add_entry("reallocarray", shim_reallocarray);
   add_entry("free_sized", shim_free_sized);
   add_entry("free_aligned_sized", shim_free_aligned_sized);
@@ -133,6 +135,7 @@ AttachResult prepare() {
   active_backend = *the_backend;
   entry = the_backend->kind == recording::BackendKind::kGlibc ? counting_entries<GlibcPolicy>()
                                                               : counting_entries<ForeignPolicy>();
+  free_of_threads = entry.free;
   resolve_interposed();
   list_exchanges();
   const void* spared = state.allocator.is_libc ? nullptr : state.allocator.module_base;

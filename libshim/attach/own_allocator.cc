@@ -27,7 +27,10 @@ link_map* first_loaded() {
 void* definition_after_program(const char* name) {
   link_map* map = first_loaded();
   for (map = map ? map->l_next : nullptr; map; map = map->l_next) {
-    void* found = dlsym(map, name);
+    // A map becomes a handle when it is opened: dlsym in one that came as a dependency is a crash.
+    void* handle = dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
+    void* found = handle ? dlsym(handle, name) : nullptr;
+    if (handle) dlclose(handle);
     if (found && base_of(found) == reinterpret_cast<const void*>(map->l_addr)) return found;
   }
   return nullptr;

@@ -25,13 +25,13 @@ void note_owners() {
   }
 }
 
-/// As the sentinel: negative whatever is added.
+/// Negative whatever is added.
 void send_owners_to_slow_path() {
   for (uint32_t i = 0; i < kThreadCapacity; ++i) {
     if (!stale_owner[i]) continue;
     ThreadSlot& slot = the_recording->threads[i];
-    slot.countdown = INT64_MIN / 2;
-    slot.freed_bytes = slot.freed_count = uint64_t{1} << 63;
+    slot.main.countdown = slot.own.countdown = kNoCountdown;
+    slot.main.freed = slot.own.freed = uint64_t{1} << 63;
     slot.own_segment = slot.own_segment_free = 1;
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Looks up an exported symbol of a loaded module in the tables that the loader itself uses. dlsym
-// would take the loader's lock and may allocate; this runs inside malloc.
+// would take the loader's lock and may allocate; this runs inside malloc, also when memory is out.
 #pragma once
 
 #include <link.h>

@@ -32,7 +32,8 @@ struct Interval {
   uint64_t allocated_bytes;  ///< total then
   uint64_t next_poll_ns;     ///< CLOCK_MONOTONIC before which reading the CPU clock is not worth it
   double rate;               ///< bytes allocated per CPU nanosecond, smoothed
-  double cost_ns;            ///< of one sample, smoothed, 0 = none measured
+  double cost_ns;            ///< of taking one sample, smoothed, 0 = none measured
+  double free_cost_ns;       ///< of its free, smoothed, 0 = none measured
   double mean_bytes;         ///< 0 = kInitialMeanBytes
   double budget;             ///< share of CPU time that sampling may cost, 0 = 1 %
   uint32_t fixed;            ///< 1 = the mean is never changed
@@ -44,22 +45,27 @@ double interval_mean(const Interval* interval);
 /// Pins the mean to `mean_bytes` (--sample BYTES; at least 1). Before threads exist.
 void interval_fix(Interval* interval, uint64_t mean_bytes);
 
-/// True for one caller every 20 ms of wall time: read the totals and CLOCK_PROCESS_CPUTIME_ID and call
-/// interval_update. That clock sums over all threads in the kernel, which is dear with thousands.
+/// True for one caller every 20 ms of wall time, in the first 100 ms of CPU time every 1 ms; never when
+/// the mean is fixed: read the totals and CLOCK_PROCESS_CPUTIME_ID and call interval_update. That clock
+/// sums over all threads in the kernel, which is dear with thousands.
 bool interval_poll_due(Interval* interval, uint64_t monotonic_ns);
 
-/// Recomputes the mean when 100 ms of CPU time have passed since the last time; true when it did.
+/// Recomputes the mean when 100 ms of CPU time have passed since the last time, at first when the
+/// process has had 1, 2, 4, ... ms; true when it did.
 ///
-/// Units:  `allocated_bytes` since start, all threads; `live_bytes` now; `cpu_ns`
-/// CLOCK_PROCESS_CPUTIME_ID. Thread: any; of callers at the same time one does the work, the others
-/// return at once. Source: mean = clamp(max(rate * cost / budget, live / kLiveSampleGoal), least,
-/// most).
+/// Units:  `allocated_bytes` since start, all threads; `live_bytes` now; `cpu_ns` of the clock that the
+/// budget is a share of. Thread: any; of callers at the same time one does the work, the others return
+/// at once. The first 100 ms may cost fifteen times the budget, the first 10 s five times. Source: mean
+/// = clamp(max(rate * (cost + free_cost) * 5 / budget, live / kLiveSampleGoal), least, most): what the
+/// clock sees of a sample is a fifth of its cost.
 bool interval_update(Interval* interval, uint64_t allocated_bytes, uint64_t live_bytes,
                      uint64_t cpu_ns);
 
 /// Feeds the measured cost of one sample (clock before and after, about every 16th sample). One slow
-/// sample, preempted or cold, moves the average by three eighths at most.
+/// sample, preempted or cold, moves the average by three eighths at most. The free of a sampled block
+/// is fed apart: by the time it comes, the sample's own cost has long been noted.
 void interval_note_cost(Interval* interval, uint64_t cost_ns);
+void interval_note_free_cost(Interval* interval, uint64_t cost_ns);
 
 /// A thread's own generator; owner thread only; valid when zeroed (it seeds itself at its first draw).
 struct Rng {

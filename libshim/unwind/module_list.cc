@@ -64,6 +64,19 @@ bool walk(See see) {
   return true;
 }
 
+// Whether the last part of the path `name` begins with `start`. The name goes with its node.
+bool is_named(const char* name, const char* start) {
+  const char* file = name;
+  for (const char* at = name;; at++) {
+    const auto address = reinterpret_cast<uint64_t>(at);
+    if ((at == name || address % kPageBytes == 0) && !is_readable(address)) return false;
+    if (*at == '\0') break;
+    if (*at == '/') file = at + 1;
+  }
+  while (*start != '\0' && *file == *start) file++, start++;
+  return *start == '\0';
+}
+
 // Linkers let modules begin at address 0, so the load bias is where they are; but for a main program
 // that is not position-independent, whose bias is 0.
 uint64_t begin_of(const Node& node) {
@@ -177,6 +190,15 @@ link_map* find_listed_map(uint64_t begin, uint64_t end) {
     if (node.dynamic >= begin && node.dynamic < end) found = reinterpret_cast<link_map*>(at);
   });
   return found;
+}
+
+link_map* find_listed_file(const char* start) {
+  link_map* found = nullptr;
+  const bool is_whole = has_module_list() && walk([&](const Node& node, uint64_t at) {
+                          if (found == nullptr && is_named(node.name, start))
+                            found = reinterpret_cast<link_map*>(at);
+                        });
+  return is_whole ? found : nullptr;
 }
 
 bool is_unlisted(uint64_t begin, uint64_t end) {

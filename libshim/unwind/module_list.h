@@ -28,6 +28,10 @@ bool find_listed_object(uint64_t pc, FoundObject* out);
 /// module is loaded; null if the list names none now. Thread: any, without locks. Signal: safe.
 link_map* find_listed_map(uint64_t begin, uint64_t end);
 
+/// The same for the first module whose file name begins with `start`, such as "libstdc++.so."; null
+/// also when the list changes meanwhile. Thread: any, without locks. Signal: safe. Alloc: none.
+link_map* find_listed_file(const char* start);
+
 /// Whether the module at [begin, end) is gone for good; false also when the list changes meanwhile.
 /// Thread: any, without locks. Signal: safe.
 bool is_unlisted(uint64_t begin, uint64_t end);

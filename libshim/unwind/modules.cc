@@ -38,11 +38,14 @@ int64_t read_link(const char* path, char* out, uint64_t capacity) {
   return result;
 }
 
+char program_path[1024];
+int64_t program_path_length = -1;  // not asked yet
+
 // The loader has no name for the main executable.
-Name name_of(const link_map* map, char* buffer, uint64_t capacity) {
+Name name_of(const link_map* map) {
   if (map->l_name != nullptr && map->l_name[0] != '\0') return {map->l_name, length_of(map->l_name)};
-  const int64_t length = read_link("/proc/self/exe", buffer, capacity);
-  return {buffer, length > 0 ? static_cast<uint32_t>(length) : 0};
+  if (program_path_length < 0) note_program_path();
+  return {program_path, static_cast<uint32_t>(program_path_length)};
 }
 
 void set_path(Module* module, Name name) {
@@ -97,8 +100,7 @@ void set_build_id(Module* module, const FoundObject& object) {
 }
 
 void fill(Module* module, const FoundObject& object, uint64_t now_ms) {
-  char buffer[1024];
-  set_path(module, name_of(object.map, buffer, sizeof(buffer)));
+  set_path(module, name_of(object.map));
   set_build_id(module, object);
   module->load_bias = object.map->l_addr;
   module->loaded_ms = now_ms;
@@ -133,6 +135,11 @@ bool is_gone(uint64_t begin, uint64_t end) {
 }
 
 }  // namespace
+
+void note_program_path() {
+  const int64_t length = read_link("/proc/self/exe", program_path, sizeof(program_path));
+  program_path_length = length > 0 ? length : 0;
+}
 
 uint64_t recording_now_ms(const Recording* recording) {
   timespec now{};

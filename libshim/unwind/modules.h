@@ -13,6 +13,10 @@ namespace shim {
 /// Milliseconds since the recording was opened, as every `*_ms` field counts them.
 uint64_t recording_now_ms(const recording::Recording* recording);
 
+/// Asks for the program's own path, which the loader does not know. At the start: a sandbox that the
+/// program enters later may end a process that asks.
+void note_program_path();
+
 /// Enters the module that holds `pc` unless it is there already; its index, or kNoModule where no
 /// module holds `pc` or the table is full (that loss is counted).
 ///

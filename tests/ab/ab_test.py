@@ -216,6 +216,26 @@ def an_allocator_neutral_program_shows_no_difference(build):
         require("<svg" in page.read_text(), "the page has no picture")
 
 
+def lock_waits_are_what_the_threads_slept(build):
+    with directory() as where:
+        truth = where / "slept"
+        rows = ab(build, ["--backends", "glibc glibc:arena_max=1 jemalloc", "--runs", 2, "--warm-up", 0],
+                  [build.program("contend"), truth])
+        slept = [float(line) for line in truth.read_text().split()]
+    require(len(slept) == len(rows.rows), f"{len(slept)} lines of truth, {len(rows.rows)} rows")
+    sums = {}
+    for row, seconds in zip(rows.rows, slept):
+        measured, true = sums.get(row["name"], (0, 0))
+        sums[row["name"]] = measured + row["values"]["lock_wait_seconds"], true + seconds
+    print("; ".join(f"{name}: waited {measured:.2f} s, slept {true:.2f} s" for name, (measured, true) in sums.items()))
+    # A wait is seen by chance, a hundred times a second; one that begins or ends as it is looked at is missed.
+    for entry in ("glibc", "glibc:arena_max=1"):
+        measured, true = sums[entry]
+        require(true > 0.3, f"{entry}: the threads slept {true} s only")
+        require(0.3 * true < measured < 1.6 * true, f"{entry}: waited {measured} s, slept {true} s")
+    require(sums["jemalloc"][0] < 0.2 * sums["glibc"][0], f"jemalloc has no such lock: {sums}")
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -266,7 +286,8 @@ def wrong_options_are_errors(build):
 
 TESTS = [every_value_of_a_run_is_there, ranks_as_a_direct_measurement_does, broken_command_is_reported,
          crash_under_one_entry_leaves_the_others, exit_status_and_timeout_are_reported, oom_kill_is_a_result,
-         interruption_keeps_the_rows, an_allocator_neutral_program_shows_no_difference, redis_under_its_benchmark,
+         interruption_keeps_the_rows, an_allocator_neutral_program_shows_no_difference,
+         lock_waits_are_what_the_threads_slept, redis_under_its_benchmark,
          missing_load_tool_and_failing_load_are_reported, wrong_options_are_errors]
 
 

@@ -3,8 +3,13 @@
 // Waits to be attached to, loads a library when told to, and leaks through it.
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#ifdef TAKES_ADDRESS
+void* (*volatile kept)(size_t) = malloc;
+#endif
 
 int main(int argument_count, char** arguments) {
   char word[64];

@@ -158,7 +158,13 @@ def demo(build):
     print("the demo shows the leak")
 
 
-TESTS = {"jvm": jvm_in_a_container, "oom": recording_after_an_oom_kill, "demo": demo}
+def base(_build):
+    """The image that every other test here starts from, made once: it has a Java."""
+    require(docker("run", "--rm", "--network", "none", BASE, "java", "--version").startswith("openjdk 17"),
+            f"{BASE} has no Java 17")
+
+
+TESTS = {"base": base, "jvm": jvm_in_a_container, "oom": recording_after_an_oom_kill, "demo": demo}
 
 
 def main(tests, description):

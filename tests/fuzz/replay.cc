@@ -5,13 +5,17 @@
 // being run stands in a file beside the program until it has passed; after a crash it is still there.
 //
 //   NAME_fuzzer CORPUS_FOLDER MUTATIONS [SEED]
+//   NAME_fuzzer CORPUS_FOLDER SECONDSs [SEED]     as many as fit in that much CPU time
 //   NAME_fuzzer FILE
+//
+// The seed "today" is another one every day.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cinttypes>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -188,11 +192,36 @@ std::vector<Input> run_corpus(const fs::path& folder, const LastInput& last) {
   return corpus;
 }
 
+/// "600s" is a bound on CPU time, "600" on mutations.
+class Amount {
+ public:
+  explicit Amount(const char* text) {
+    char* end = nullptr;
+    number_ = std::strtoull(text, &end, 10);
+    is_seconds_ = *end == 's';
+  }
+
+  [[nodiscard]] bool has_room_for(std::uint64_t ran) const {
+    return is_seconds_ ? static_cast<std::uint64_t>(std::clock()) < number_ * CLOCKS_PER_SEC
+                       : ran < number_;
+  }
+
+ private:
+  std::uint64_t number_ = 0;
+  bool is_seconds_ = false;
+};
+
+std::uint64_t seed_of(const char* text) {
+  constexpr std::time_t kDay_s = 86'400;
+  if (std::string_view(text) == "today") return static_cast<std::uint64_t>(std::time(nullptr) / kDay_s);
+  return std::strtoull(text, nullptr, 10);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: %s CORPUS_FOLDER MUTATIONS [SEED] | FILE\n", argv[0]);
+    std::fprintf(stderr, "usage: %s CORPUS_FOLDER MUTATIONS|SECONDSs [SEED] | FILE\n", argv[0]);
     return 2;
   }
   if (fs::is_regular_file(argv[1])) {
@@ -200,17 +229,19 @@ int main(int argc, char** argv) {
     LLVMFuzzerTestOneInput(input.data(), input.size());
     return 0;
   }
-  const std::uint64_t wanted = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 0;
-  const std::uint64_t seed = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : kDefaultSeed;
+  const Amount wanted(argc > 2 ? argv[2] : "0");
+  const std::uint64_t seed = argc > 3 ? seed_of(argv[3]) : kDefaultSeed;
   const std::string last_path = fs::path(argv[0]).filename().string() + ".last-input";
-  std::printf("the input under test stands in %s\n", fs::absolute(last_path).c_str());
+  std::printf("seed %" PRIu64 "; the input under test stands in %s\n", seed,
+              fs::absolute(last_path).c_str());
   std::fflush(stdout);
   const LastInput last(last_path);
   const std::vector<Input> corpus = run_corpus(argv[1], last);
   fuzz::require(!corpus.empty(), "the corpus has a file");
   Mutator mutator(corpus, seed);
-  for (std::uint64_t ran = 0; ran < wanted; ++ran) last.run(mutator.next());
-  std::printf("passed: %zu corpus files, %" PRIu64 " mutations, seed %" PRIu64 "\n", corpus.size(),
-              wanted, seed);
+  std::uint64_t ran = 0;
+  for (; wanted.has_room_for(ran); ++ran) last.run(mutator.next());
+  std::printf("passed: %zu corpus files, %" PRIu64 " mutations, seed %" PRIu64 "\n", corpus.size(), ran,
+              seed);
   return 0;
 }

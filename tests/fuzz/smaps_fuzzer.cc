@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A text as /proc/PID/smaps. What parses must be an address space: ascending, whole pages.
+// A text as /proc/PID/smaps, stat and mountinfo. What parses as the first must be an address space:
+// ascending, whole pages.
 #include <algorithm>
 
 #include "fuzz.h"
+#include "ledger/ledger.h"
 #include "procfs/mapping.h"
+#include "procfs/process.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  if (const auto times = offheap::parse_stat(text); !times.ok())
+    fuzz::require(times.error().where.size() <= 80, "a refusal does not repeat the whole text");
+  fuzz::require(offheap::parse_tmpfs_devices(text).size() <= size, "a device has a line");
   const auto parsed = offheap::parse_smaps(text);
   if (!parsed.ok()) {
     fuzz::require(!parsed.error().where.empty(), "a refusal names its line");

@@ -66,13 +66,28 @@ inline Counts cell_counts(const recording::ArenaCell& cell) {
           static_cast<int64_t>(cell.in_count), static_cast<int64_t>(cell.out_count)};
 }
 
+inline Counts cell_counts(const recording::HotCell& cell, bool chunks) {
+  return {cell.allocated_base - cell.countdown,
+          static_cast<int64_t>(cell.freed * (chunks ? recording::kChunkWordBytes : 1)),
+          static_cast<int64_t>(cell.allocated_count), static_cast<int64_t>(cell.freed_count)};
+}
+
+/// Under jemalloc the shim counts bytes only, and the counts of blocks below mean nothing; jemalloc's
+/// own stand in its statistics (programs/blocks_of_jemalloc.cc).
+inline bool counts_blocks(const recording::Header& header) {
+  return header.backend_kind != recording::BackendKind::kJemalloc;
+}
+
 inline Counts slot_counts(const recording::Header& header, const recording::ThreadSlot& slot) {
-  Counts counts{slot.allocated_base - slot.countdown, static_cast<int64_t>(slot.freed_bytes),
-                static_cast<int64_t>(slot.allocated_count), static_cast<int64_t>(slot.freed_count)};
-  if (slot.jemalloc_allocated_at) {
-    counts.in_bytes = *reinterpret_cast<const int64_t*>(slot.jemalloc_allocated_at);
-    counts.out_bytes = *reinterpret_cast<const int64_t*>(slot.jemalloc_deallocated_at);
-  }
+  if (!counts_blocks(header))
+    return {*reinterpret_cast<const int64_t*>(slot.jemalloc_allocated_at),
+            *reinterpret_cast<const int64_t*>(slot.jemalloc_deallocated_at)};
+  bool chunks = header.backend_kind == recording::BackendKind::kGlibc;
+  Counts counts = cell_counts(slot.main, chunks);
+  add(counts, cell_counts(slot.own, chunks));
+  add(counts, cell_counts(slot.mmapped));
+  for (const recording::ArenaCell& cell : slot.others) add(counts, cell_counts(cell));
+  add(counts, cell_counts(slot.rest));
   return as_usable(header, counts, slot.mmapped);
 }
 

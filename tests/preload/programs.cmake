@@ -3,16 +3,20 @@
 # Every program of programs/, by subject.
 set(preload_programs
   address_space_limit.c
+  atfork_handlers_allocate.c
   backend_missing_file.c
   backend_not_loadable.c
   backend_unknown.c
+  blocks_of_jemalloc.cc
   calloc_overflow.c
   calloc_zero.c
   calloc_zeroed.c
   cancelled_threads.c
+  cfree_frees.c
   child_counts_apart.cc
   chroot_empty.c
   closed_descriptors.c
+  stderr_at_its_limit.c
   constructor_priority.c
   constructor_throws.cc
   coroutine_stack.c
@@ -24,7 +28,9 @@ set(preload_programs
   dlopen_loop.c
   dlopen_namespace.c
   dlopen_while_others_sample.c
+  double_free_aborts.c
   empty_environment.c
+  errno_of_success.c
   exceptions_while_sampling.cc
   exec_itself.c
   exit_handlers.c
@@ -40,12 +46,15 @@ set(preload_programs
   free_null.c
   free_sized.c
   huge_untouched.c
+  libc_allocates.c
   libc_blocks.c
+  limits_at_start.c
   main_thread_exits_first.c
   mallinfo_foreign.c
   mallinfo_glibc.c
   malloc_alignment.c
   malloc_info_xml.c
+  malloc_stats_cancelled.c
   malloc_stats_fd2.c
   malloc_too_large.c
   malloc_trim_returns.c
@@ -56,6 +65,7 @@ set(preload_programs
   memalign_alignments.c
   memalign_invalid.c
   mmap_by_program.c
+  names_of_glibc.c
   new_alignment.cc
   new_array_length.cc
   new_bad_alloc.cc
@@ -64,27 +74,35 @@ set(preload_programs
   new_handler_frees.cc
   new_handler_throws.cc
   new_nothrow_null.cc
+  new_out_of_memory.cc
+  new_replaced.cc
   new_zero.cc
   only_match.cc
   only_mismatch.cc
   option_unreadable.c
+  overaligned_types.cc
   own_malloc.c
+  perturbed_blocks.c
   phdr_callback_allocates.c
   plugin_reloaded_elsewhere.cc
   posix_memalign_alignments.c
   posix_memalign_invalid.c
   preinit_array.c
+  products_that_overflow.c
   pvalloc_page.c
   realloc_fails.c
   realloc_in_place.c
   realloc_moves.c
   realloc_null.c
+  realloc_of_aligned.c
   realloc_to_zero.c
   record_in_file.cc
+  record_path_too_long.cc
   record_unwritable.cc
   recording_present.cc
   recording_small.cc
   sampling_off.cc
+  sandboxed_after_fork.c
   sbrk_by_program.c
   seccomp_without_memfd.c
   setuid_program.c
@@ -98,9 +116,13 @@ set(preload_programs
   standard_containers.cc
   standard_descriptors_closed.c
   static_program.c
+  stderr_without_reader.c
   thread_churn.c
   thread_exit_destructors.cc
+  title_over_environment.cc
   usable_size.c
   valloc_page.c
   vfork_exec.c
+  wrapper_in_program.c
+  zero_sizes.c
 )

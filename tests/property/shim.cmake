@@ -45,3 +45,20 @@ foreach(test live_samples site_table direct_mappings interval unwinder unwinder_
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS property)
 endforeach()
 target_link_libraries(shim_unwinder_test PRIVATE shim_early_library)
+
+# The recorder over libc's own malloc; nothing is interposed.
+set(shim ${PROJECT_SOURCE_DIR}/libshim)
+set(recorder_sources)
+foreach(source backend_ranges counting early_arena entries glibc_malloc options process recorder sampler threads timeline
+    java/code_cache java/compiled_code java/elf_symbols java/java_frames java/names java/thread java/vm_layout java/walk)
+  list(APPEND recorder_sources ${shim}/${source}.cc)
+endforeach()
+foreach(source answers glibc)
+  list(APPEND recorder_sources ${PROJECT_SOURCE_DIR}/backends/${source}.cc)
+endforeach()
+add_executable(shim_recorder_test shim_recorder_test.cc ${recorder_sources})
+target_link_libraries(shim_recorder_test PRIVATE shim_under_test GTest::gtest_main ${CMAKE_DL_LIBS})
+gtest_discover_tests(shim_recorder_test DISCOVERY_TIMEOUT 60 PROPERTIES LABELS property)
+if(OFFHEAP_SANITIZE MATCHES thread)
+  target_compile_definitions(shim_recorder_test PRIVATE SHIM_UNDER_TSAN)
+endif()

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "ab/timeline.h"
@@ -71,6 +72,24 @@ TEST(AbReport, Text_SaysWhatToDoFirstAndShowsFailures) {
   EXPECT_THAT(text, HasSubstr("2 of 5 oom-killed"));
   EXPECT_THAT(text, HasSubstr("RUNS THAT DID NOT FINISH"));
   EXPECT_THAT(text, HasSubstr("█"));
+}
+
+TEST(AbReport, WhatRunsNote_IsShownOncePerEntryAndCounted) {
+  Comparison comparison = example();
+  const std::string note = "no heap was found: live and free bytes are not known";
+  for (Row& row : comparison.rows)
+    if (row.entry == 1 && row.round > 2) row.notes.push_back(note);
+  comparison.rows.front().notes.push_back(kHostile);
+  const std::string text = comparison_text(comparison, false);
+  EXPECT_THAT(text, HasSubstr("NOTES OF THE RUNS"));
+  EXPECT_EQ(text.find(note), text.rfind(note)) << text;
+  const auto noted = std::count_if(comparison.rows.begin(), comparison.rows.end(),
+                                   [](const Row& row) { return row.entry == 1 && !row.notes.empty(); });
+  const std::string html = comparison_html(comparison);
+  EXPECT_THAT(html,
+              HasSubstr("<td>" + std::to_string(noted) + " of 5</td><td class=\"hostile\">" + note));
+  EXPECT_THAT(html, Not(HasSubstr("</script><b>")));
+  EXPECT_THAT(comparison_text(example(), false), Not(HasSubstr("NOTES OF THE RUNS")));
 }
 
 TEST(AbReport, SameRows_SameBytes) {

@@ -12,7 +12,9 @@
 #include "commands/documents.h"
 #include "commands/explain.h"
 #include "commands/fail_on.h"
+#include "commands/gather.h"
 #include "commands/run.h"
+#include "temporary_folder.h"
 
 namespace offheap {
 namespace {
@@ -91,17 +93,12 @@ TEST(BinaryCheck, WhatMakesAPreloadFail_IsSaid) {
 
 class TemporaryDirectory : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/offheap-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    path_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(path_); }
   [[nodiscard]] std::string file(const std::string& name, const std::string& text) const {
     std::ofstream(path_ / name) << text;
     return (path_ / name).string();
   }
-  std::filesystem::path path_;
+  TemporaryFolder folder_;
+  std::filesystem::path path_ = folder_.path;
 };
 
 TEST_F(TemporaryDirectory, BinaryCheck_FollowsScripts) {
@@ -158,6 +155,41 @@ TEST(Run, RecordDirectory_IsAbsoluteAndMustBeWritable) {
     ASSERT_FALSE(directory) << wrong;
     EXPECT_EQ(directory.error().code, ErrorCode::kUsage);
   }
+}
+
+Snapshot of_jemalloc() {
+  Snapshot snapshot{};
+  snapshot.backend_kind = recording::BackendKind::kJemalloc;
+  snapshot.allocated_bytes = 100 << 20;
+  snapshot.freed_bytes = 99 << 20;
+  snapshot.backend.epoch_count = 1;
+  snapshot.backend.time_ns = 500;
+  snapshot.backend.block_count = 10;
+  snapshot.timeline = {{.time_ns = 500, .allocated_bytes = 100 << 20, .freed_bytes = 1 << 20}};
+  return snapshot;
+}
+
+TEST(BackendTotals, Jemalloc_ItsOwnCountOfBlocksBoundsWhatTheyPin) {
+  const auto totals = backend_totals(of_jemalloc(), Bytes{100} << 20);
+  ASSERT_TRUE(totals);
+  EXPECT_EQ(totals->resident.pinned_bytes, 10 * kLargestSlabBytes);
+}
+
+TEST(BackendTotals, Jemalloc_BlocksAllocatedSinceItsCountMayBeTheSmallest) {
+  Snapshot snapshot = of_jemalloc();
+  snapshot.timeline[0].allocated_bytes -= 80;  // ten blocks of 8 bytes
+  const auto totals = backend_totals(snapshot, Bytes{100} << 20);
+  ASSERT_TRUE(totals);
+  EXPECT_EQ(totals->resident.pinned_bytes, 20 * kLargestSlabBytes);
+}
+
+TEST(BackendTotals, Tcmalloc_BlocksAreCounted) {
+  Snapshot snapshot = of_jemalloc();
+  snapshot.backend_kind = recording::BackendKind::kTcmalloc;
+  snapshot.live_count = 3;
+  const auto totals = backend_totals(snapshot, Bytes{100} << 20);
+  ASSERT_TRUE(totals);
+  EXPECT_EQ(totals->resident.pinned_bytes, 3 * kLargestSlabBytes);
 }
 
 }  // namespace

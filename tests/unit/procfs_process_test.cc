@@ -2,14 +2,23 @@
 //
 // Process and ProcessMemory on this very process, on a child that ends, and on what is no process.
 #include <gtest/gtest.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <thread>
 
 #include "procfs/process_memory.h"
+#include "procfs/stop.h"
 
 namespace offheap {
 namespace {
@@ -93,6 +102,101 @@ TEST(Process, Exit_IsANormalOutcomeWithItsOwnWords) {
     EXPECT_EQ(smaps.error().what, "the process exited while it was being read");
     EXPECT_FALSE(memory->read_value<int>(reinterpret_cast<Address>(&child)).has_value());
   }
+}
+
+/// A child with the number `pid`, which is free; -1 where the kernel or our rights do not allow that.
+pid_t fork_with_pid(pid_t pid) {
+  clone_args arguments{};
+  arguments.exit_signal = SIGCHLD;
+  arguments.set_tid = reinterpret_cast<std::uint64_t>(&pid);
+  arguments.set_tid_size = 1;
+  return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
+}
+
+// The successor is this program too, so that all of its memory and its files would look right.
+TEST(Process, NumberThatIsAnothersByNow_IsNotTakenForIt) {
+  const pid_t first = ::fork();
+  if (first == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  const auto process = Process::open(first);
+  ASSERT_TRUE(process.ok());
+  const auto memory = ProcessMemory::open(*process);
+  ASSERT_TRUE(memory.ok());
+  const auto address = reinterpret_cast<Address>(&first);
+  ASSERT_TRUE(memory->read_value<pid_t>(address).has_value());
+  ASSERT_TRUE(process->has_thread(first));
+  ::kill(first, SIGKILL);
+  ::waitpid(first, nullptr, 0);
+  const pid_t second = fork_with_pid(first);
+  if (second == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  if (second < 0) GTEST_SKIP() << "no right to choose a number (CAP_CHECKPOINT_RESTORE)";
+  ASSERT_EQ(second, first);
+  ASSERT_TRUE(Process::open(second).ok());
+  EXPECT_TRUE(process->exited());
+  EXPECT_FALSE(process->has_thread(first));
+  for (const char* name : {"maps", "cmdline", "status", "mountinfo"})
+    EXPECT_FALSE(process->read(name).ok()) << name;
+  EXPECT_EQ(process->read_smaps().error().what, "the process exited while it was being read");
+  EXPECT_FALSE(memory->read_value<pid_t>(address).has_value());
+  EXPECT_FALSE(Stop::all_threads(*process).ok());
+  ::kill(second, SIGKILL);
+  ::waitpid(second, nullptr, 0);
+}
+
+/// What the kernel holds of this process's memory, as PR_SET_MM_MAP takes it.
+prctl_mm_map own_map() {
+  std::ifstream file("/proc/self/stat");
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::istringstream words(text.substr(text.rfind(')') + 2));
+  std::vector<std::string> fields = {"", "", ""};
+  for (std::string word; words >> word;) fields.push_back(word);
+  const auto field = [&](std::size_t number) { return std::stoull(fields[number]); };
+  prctl_mm_map map{};
+  map.start_code = field(26);
+  map.end_code = field(27);
+  map.start_stack = field(28);
+  map.start_data = field(45);
+  map.end_data = field(46);
+  map.start_brk = field(47);
+  map.brk = reinterpret_cast<std::uint64_t>(::sbrk(0));
+  map.arg_start = field(48);
+  map.arg_end = field(49);
+  map.env_start = field(50);
+  map.env_end = field(51);
+  map.exe_fd = static_cast<std::uint32_t>(-1);
+  return map;
+}
+
+// It takes no right to say where one's command line ends, and here it has no end worth reading up to.
+TEST(Process, CommandLineOfAllMemory_IsRefused) {
+  constexpr std::size_t kBytes = std::size_t{1} << 38;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    void* zeros = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    auto map = own_map();
+    map.arg_start = reinterpret_cast<std::uint64_t>(zeros);
+    map.arg_end = map.arg_start + kBytes;
+    if (::prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0) != 0) ::_exit(1);
+    ::raise(SIGSTOP);
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, WUNTRACED);
+  if (WIFEXITED(status)) GTEST_SKIP() << "this kernel has no PR_SET_MM_MAP";
+  const auto process = Process::open(child);
+  ASSERT_TRUE(process.ok());
+  const auto words = process->read_cmdline();
+  ASSERT_FALSE(words.ok());
+  EXPECT_EQ(words.error().what, "cannot read the process: File too large");
+  EXPECT_TRUE(process->read_comm().ok());
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
 }
 
 TEST(Process, WithoutTheRight_NamesIt) {

@@ -50,13 +50,18 @@ class RecordingBuilder {
     recording::ThreadSlot& slot = raw_->threads[raw_->header.thread_high_water++];
     slot.tid = tid;
     slot.generation = 1;
-    slot.countdown = 1000;  // as if a sample were due in 1000 bytes
-    slot.allocated_base = static_cast<std::int64_t>(counts.in_bytes) + slot.countdown;
-    slot.freed_bytes = counts.out_bytes;
-    slot.allocated_count = counts.in_count;
-    slot.freed_count = counts.out_count;
+    set_counts(&slot.main, counts);
     set_text(slot.name, name);
     return slot;
+  }
+
+  void set_counts(recording::HotCell* cell, recording::ArenaCell counts) const {
+    const bool chunks = raw_->header.backend_kind == recording::BackendKind::kGlibc;
+    cell->countdown = 1000;  // as if a sample were due in 1000 bytes
+    cell->allocated_base = static_cast<std::int64_t>(counts.in_bytes) + cell->countdown;
+    cell->freed = counts.out_bytes / (chunks ? recording::kChunkWordBytes : 1);
+    cell->allocated_count = counts.in_count;
+    cell->freed_count = counts.out_count;
   }
 
   /// A site in the table's slot `index`, as a hash would place it.
@@ -149,8 +154,8 @@ inline RecordingBuilder RecordingBuilder::populated() {
   RecordingBuilder builder;
   recording::Recording& raw = builder.raw();
   raw.header.folded = {1 << 20, 1000, 1 << 19, 500};
-  recording::ThreadSlot& slot = builder.add_thread(11, {8 << 20, 9000, 4 << 20, 4500}, "main");
-  slot.own = {2 << 20, 2000, 1 << 20, 900};
+  recording::ThreadSlot& slot = builder.add_thread(11, {5 << 20, 6996, 5 << 19, 3598}, "main");
+  builder.set_counts(&slot.own, {2 << 20, 2000, 1 << 20, 900});
   slot.own_index = recording::kFirstSecondaryArena;
   slot.mmapped = {1 << 20, 4, 1 << 19, 2};
   slot.others[0] = {4096, 4, 2048, 2};

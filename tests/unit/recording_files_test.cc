@@ -13,6 +13,7 @@
 
 #include "recording/reader.h"
 #include "tests/unit/recording_builder.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace offheap {
 namespace {
@@ -22,13 +23,6 @@ namespace fs = std::filesystem;
 
 class RecordingFiles : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "offheap-recording-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
   std::string write(const std::string& name, std::span<const std::byte> bytes) {
     std::string path = directory_ / name;
     std::ofstream(path, std::ios::binary)
@@ -36,7 +30,8 @@ class RecordingFiles : public ::testing::Test {
     return path;
   }
 
-  fs::path directory_;
+  TemporaryFolder folder_;
+  fs::path directory_ = folder_.path;
 };
 
 TEST_F(RecordingFiles, WrittenFile_ReadsBack) {

@@ -27,6 +27,16 @@ TEST(RecordingParse, WrongMagic_IsIncompatibleAndNamesTheBytes) {
   EXPECT_EQ(snapshot.error().what, "not a recording: it begins with the bytes 58 66 66 68 65 61 70 0a");
 }
 
+TEST(RecordingParse, FileOfAProcessKilledAtItsStart_IsSaidToBeThat) {
+  RecordingBuilder builder;
+  for (char& byte : builder.raw().header.magic) byte = 0;
+  const auto snapshot = parse_recording(builder.image());
+  ASSERT_FALSE(snapshot.ok());
+  EXPECT_EQ(snapshot.error().code, ErrorCode::kIncompatible);
+  EXPECT_EQ(snapshot.error().what,
+            "a recording that was never begun: its process was killed at its start");
+}
+
 TEST(RecordingParse, OtherVersion_SaysBothAndTheRemedy) {
   RecordingBuilder builder;
   builder.raw().header.version = recording::kVersion + 1;
@@ -65,7 +75,7 @@ TEST(RecordingParse, TextFieldsWithoutEnd_AreCutAtTheirSize) {
 TEST(RecordingParse, GlibcChunkBytes_BecomeUsableBytes) {
   RecordingBuilder builder;
   // 10 blocks of 24 usable (chunk 32) and one mmapped block of 1 MiB - 16 usable; 4 small ones freed.
-  recording::ThreadSlot& slot = builder.add_thread(7, {10 * 32 + (1 << 20), 11, 4 * 32, 4}, "main");
+  recording::ThreadSlot& slot = builder.add_thread(7, {10 * 32, 10, 4 * 32, 4}, "main");
   slot.mmapped = {1 << 20, 1, 0, 0};
   Snapshot snapshot = parsed(builder);
   ASSERT_EQ(snapshot.threads.size(), 1U);
@@ -84,7 +94,7 @@ TEST(RecordingParse, GlibcChunkBytes_BecomeUsableBytes) {
 TEST(RecordingParse, GlibcEvenChunkBytes_SpendOneWordOnEveryBlock) {
   RecordingBuilder builder;
   builder.raw().header.byte_unit = recording::ByteUnit::kGlibcEvenChunk;
-  recording::ThreadSlot& slot = builder.add_thread(7, {10 * 32 + (1 << 20), 11, 4 * 32, 4});
+  recording::ThreadSlot& slot = builder.add_thread(7, {10 * 32, 10, 4 * 32, 4});
   slot.mmapped = {1 << 20, 1, 0, 0};
   Snapshot snapshot = parsed(builder);
   EXPECT_EQ(snapshot.allocated_bytes, 10 * 24 + (1 << 20) - 8U);
@@ -98,6 +108,7 @@ TEST(RecordingParse, UsableBytes_AreTakenAsTheyAre) {
   Snapshot snapshot = parsed(builder);
   EXPECT_EQ(snapshot.allocated_bytes, 1000U);
   EXPECT_EQ(snapshot.freed_bytes, 400U);
+  EXPECT_EQ(snapshot.live_count, 6U);
   EXPECT_TRUE(snapshot.arenas.empty());
 }
 
@@ -110,7 +121,21 @@ TEST(RecordingParse, Jemalloc_TakesTheThreadsOwnWords) {
   Snapshot snapshot = parsed(builder);
   EXPECT_EQ(snapshot.allocated_bytes, 5100U);
   EXPECT_EQ(snapshot.freed_bytes, 3050U);
-  EXPECT_EQ(snapshot.allocated_count, 11U);
+  EXPECT_FALSE(snapshot.live_count);  // jemalloc's own, in its statistics
+}
+
+TEST(RecordingParse, ArenasWithoutACell_AreInTheThreadsTotalsOnce) {
+  RecordingBuilder builder;
+  recording::ThreadSlot& slot = builder.add_thread(7, {320, 10, 0, 0});
+  slot.rest = {64, 2, 32, 1};
+  builder.raw().arenas[recording::kUnnamedArenas] = {0, 64, 2, 32, 1};
+  Snapshot snapshot = parsed(builder);
+  EXPECT_EQ(snapshot.threads.at(0).allocated_bytes, 10 * 24 + 2 * 24U);
+  EXPECT_EQ(snapshot.allocated_bytes, 10 * 24 + 2 * 24U);
+  ASSERT_EQ(snapshot.arenas.size(), 2U);
+  EXPECT_EQ(snapshot.arenas[0].allocated_bytes, 240U);
+  EXPECT_EQ(snapshot.arenas[1].allocated_bytes, 48U);
+  EXPECT_EQ(snapshot.arenas[1].freed_bytes, 24U);
 }
 
 TEST(RecordingParse, ArenasSumToTheTotals) {
@@ -134,7 +159,7 @@ TEST(RecordingParse, FreedAheadOfAllocated_GivesZeroNotHuge) {
   RecordingBuilder builder;
   builder.add_thread(7, {32, 3, 64, 4});  // a count ran ahead of its bytes
   EXPECT_EQ(parsed(builder).allocated_bytes, 8U);
-  builder.raw().threads[0].allocated_count = 1000;
+  builder.raw().threads[0].main.allocated_count = 1000;
   EXPECT_EQ(parsed(builder).allocated_bytes, 0U);
 }
 

@@ -16,6 +16,8 @@
 #include <string>
 #include <utility>
 
+#include "temporary_folder.h"
+
 namespace offheap {
 namespace {
 
@@ -99,21 +101,6 @@ std::string module_and_offset(const Loaded& loaded, const std::string& name, Add
   return name + text;
 }
 
-/// A folder of its own for a test that changes files.
-class Folder {
- public:
-  Folder() {
-    std::string name = fs::temp_directory_path() / "symbols_test.XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  fs::path path;
-};
-
 TEST(Symbols, LoadedLibrary_HasTheBuildIdItWasLinkedWith) {
   const Loaded loaded(variant("library.so"));
   EXPECT_EQ(loaded.module.build_id,
@@ -195,7 +182,7 @@ TEST(Symbols, BuildId_FindsTheDebugFileInADebugFolder) {
 }
 
 TEST(Symbols, DebugFileOfAnotherBuild_IsNotUsed) {
-  const Folder folder;
+  const TemporaryFolder folder;
   fs::copy_file(variant("linked.so"), folder.path / "linked.so");
   fs::copy_file(variant("replacement.so"), folder.path / "linked.so.debug");
   const Loaded loaded(folder.path / "linked.so");
@@ -207,7 +194,7 @@ TEST(Symbols, DebugFileOfAnotherBuild_IsNotUsed) {
 }
 
 TEST(Symbols, FileReplacedSinceItWasLoaded_GivesNoNamesAndSaysSo) {
-  const Folder folder;
+  const TemporaryFolder folder;
   fs::copy_file(variant("library.so"), folder.path / "library.so");
   const Loaded loaded(folder.path / "library.so");
   fs::copy_file(variant("replacement.so"), folder.path / "new");
@@ -237,7 +224,7 @@ TEST(Symbols, FileGone_GivesNoNamesAndSaysSo) {
 }
 
 TEST(Symbols, Root_IsPutBeforeThePath) {
-  const Folder root;
+  const TemporaryFolder root;
   fs::create_directories(root.path / "opt");
   fs::copy_file(variant("library.so"), root.path / "opt/library.so");
   const Loaded loaded(variant("library.so"));

@@ -247,6 +247,16 @@ TEST(Verdict, ForeignAllocatorWithoutARecording_IsUnobserved) {
   EXPECT_NE(verdicts.front().remedy.find("offheap run"), std::string::npos);
 }
 
+TEST(Verdict, AnonymousMemory_IsBlamedOnNoAllocator_WhereTheHeapWasLeftAlone) {
+  Evidence evidence;
+  own(evidence, Owner::kUnknown, 300 * kMi);
+  EXPECT_EQ(judge(evidence).front().kind, VerdictKind::kUnobservedAllocator);
+  evidence.heap_unread = true;
+  EXPECT_EQ(judge(evidence).front().kind, VerdictKind::kUndecided);
+  evidence.ledger.foreign_allocator = "jemalloc";
+  EXPECT_EQ(judge(evidence).front().kind, VerdictKind::kUnobservedAllocator);
+}
+
 TEST(Verdict, MappedFiles_AreNamedAsDroppable) {
   Evidence evidence = with_heap({10 * kMi, 0, 0, 0, 0, kMi});
   own(evidence, Owner::kFile, 400 * kMi);

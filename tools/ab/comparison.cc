@@ -76,7 +76,7 @@ std::optional<std::string> take_line(std::string_view line, bool first, bool& ha
 
 std::string rows_header(const std::vector<std::string>& entries, const Json& provenance) {
   const Json header{{"schema", kRowsSchema}, {"entries", entries}, {"provenance", provenance}};
-  return header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return header.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
 Result<Comparison> read_rows(std::string_view text) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 #include "base/format.h"
 #include "render/page.h"
@@ -89,6 +91,18 @@ std::string format_outcomes(const EntrySummary& entry) {
                         outcome_name(outcome));
   }
   return text;
+}
+
+std::vector<Remark> remarks_of(const Comparison& comparison) {
+  std::map<std::pair<std::size_t, std::string>, std::size_t> counts;
+  for (const Row& row : comparison.rows) {
+    if (row.warm_up) continue;
+    for (const std::string& note : row.notes) ++counts[{row.entry, note}];
+  }
+  std::vector<Remark> remarks;
+  remarks.reserve(counts.size());
+  for (const auto& [what, count] : counts) remarks.push_back({what.first, what.second, count});
+  return remarks;
 }
 
 std::string title_of(std::string_view key) {

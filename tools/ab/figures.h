@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ab/summary.h"
 
@@ -24,6 +25,14 @@ std::string format_ratio(const RatioSummary& ratio);
 
 /// "5 done", "3 of 5 oom-killed", "1 of 5 signal, 2 of 5 timed-out".
 std::string format_outcomes(const EntrySummary& entry);
+
+/// What the runs of an entry say of their own figures, each remark once.
+struct Remark {
+  std::size_t entry = 0;
+  std::string text;
+  std::size_t run_count = 0;  ///< of the measured runs, how many say it
+};
+std::vector<Remark> remarks_of(const Comparison& comparison);
 
 /// "RSS at end"; the key itself where it is no metric.
 std::string title_of(std::string_view key);

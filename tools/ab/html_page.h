@@ -53,6 +53,7 @@ svg text.better{fill:var(--good)}svg text.worse{fill:var(--bad)}
 [hidden]{display:none!important}
 details{margin-top:8px}summary{cursor:pointer}
 .hostile{overflow-wrap:anywhere;white-space:pre-wrap}
+td.hostile{min-width:340px;text-align:left}
 )css";
 
 inline constexpr std::string_view kPageScript = R"js(

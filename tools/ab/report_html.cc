@@ -165,6 +165,18 @@ void add_problems(Picture& picture) {
   picture.html += "</tbody></table></div>";
 }
 
+void add_remarks(Picture& picture) {
+  const std::vector<Remark> remarks = remarks_of(picture.comparison);
+  if (remarks.empty()) return;
+  picture.html += R"(<h2>Notes of the runs</h2><div class="card"><table id="notes"><tbody>)";
+  for (const Remark& remark : remarks)
+    picture.html += fmt::format(
+        R"(<tr><td>{}{}</td><td>{} of {}</td><td class="hostile">{}</td></tr>)", key_mark(remark.entry),
+        html_text(picture.summary.entries[remark.entry].name), remark.run_count,
+        picture.summary.entries[remark.entry].run_count, html_text(remark.text));
+  picture.html += "</tbody></table></div>";
+}
+
 void add_provenance(Picture& picture) {
   picture.html +=
       R"(<h2>Where the figures come from</h2><div class="card"><table id="provenance"><tbody>)";
@@ -172,9 +184,8 @@ void add_provenance(Picture& picture) {
     const std::string text = value.is_string()
                                  ? value.get<std::string>()
                                  : value.dump(-1, ' ', false, Json::error_handler_t::replace);
-    picture.html +=
-        fmt::format(R"(<tr><td>{}</td><td class="hostile" style="text-align:left">{}</td></tr>)",
-                    html_text(key), html_text(text));
+    picture.html += fmt::format(R"(<tr><td>{}</td><td class="hostile">{}</td></tr>)", html_text(key),
+                                html_text(text));
   }
   picture.html += fmt::format(
       "<tr><td>runs</td><td style=\"text-align:left\">{}, and {} to warm up</td></tr>",
@@ -214,6 +225,7 @@ std::string comparison_html(const Comparison& comparison) {
     add_charts(picture);
     add_table(picture);
     add_problems(picture);
+    add_remarks(picture);
     add_provenance(picture);
   }
   add_data(picture);

@@ -248,6 +248,16 @@ void add_problems(Report& report) {
   }
 }
 
+void add_remarks(Report& report) {
+  const std::vector<Remark> remarks = remarks_of(report.comparison);
+  if (remarks.empty()) return;
+  report.page.heading("NOTES OF THE RUNS");
+  for (const Remark& remark : remarks)
+    report.page.wrapped(
+        "  ", fmt::format("{}, {} of {}: {}", lettered(report, remark.entry), remark.run_count,
+                          report.summary.entries[remark.entry].run_count, remark.text));
+}
+
 /// What a figure depends on; the rest is in the JSON and the picture.
 void add_provenance(Report& report) {
   std::string text;
@@ -275,6 +285,7 @@ std::string comparison_text(const Comparison& comparison, bool colours) {
   add_differences(report);
   add_chart(report);
   add_problems(report);
+  add_remarks(report);
   add_provenance(report);
   return report.page.take();
 }

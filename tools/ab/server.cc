@@ -189,20 +189,43 @@ Result<int> parse_signal(std::string_view text) {
   return Error{ErrorCode::kUsage, "no signal", std::string(text), "write TERM, INT, QUIT or a number"};
 }
 
+namespace {
+
+/// Words at blanks, quotes taken off; nothing where a quote is left open.
+std::optional<std::vector<std::string>> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  char quote = 0;
+  bool inside = false;
+  for (const char c : text) {
+    if (quote == 0 && (c == ' ' || c == '\t')) {
+      inside = false;
+      continue;
+    }
+    if (!inside) words.emplace_back();
+    inside = true;
+    if (c == quote) {
+      quote = 0;
+    } else if (quote == 0 && (c == '"' || c == '\'')) {
+      quote = c;
+    } else {
+      words.back() += c;
+    }
+  }
+  return quote == 0 ? std::optional(words) : std::nullopt;
+}
+
+}  // namespace
+
+/// Without a shell where none is needed: it would be the process that is measured, and that the signal
+/// which ends a server comes to.
 std::vector<std::string> shell_command(const std::string& text) {
   // A word with '=' first would be an assignment.
   const auto first = text.substr(0, text.find(' '));
-  if (text.find_first_of("\"'`$&|;<>()*?[]{}~#\\\n!") != std::string::npos ||
-      first.find('=') != std::string::npos)
-    return {kShell, "-c", text};
-  std::vector<std::string> words;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto begin = text.find_first_not_of(" \t", at);
-    if (begin == std::string::npos) break;
-    at = std::min(text.find_first_of(" \t", begin), text.size());
-    words.push_back(text.substr(begin, at - begin));
-  }
-  return words;
+  const bool plain = text.find_first_of("`$&|;<>()*?[]{}~#\\\n!") == std::string::npos &&
+                     first.find('=') == std::string::npos;
+  const auto words = plain ? words_of(text) : std::nullopt;
+  if (words && !words->empty()) return *words;
+  return {kShell, "-c", text};
 }
 
 void put_under_load(const RunContext& context, Watcher& watcher, const std::function<bool()>& running,

@@ -68,7 +68,7 @@ Result<RowsFile> RowsFile::create(const std::string& path, const std::string& he
 
 Result<bool> RowsFile::append(const Row& row) {
   // What programs print need not be UTF-8.
-  return write_line(to_json(row).dump(-1, ' ', false, Json::error_handler_t::replace));
+  return write_line(to_json(row).dump(-1, ' ', true, Json::error_handler_t::replace));
 }
 
 Result<bool> RowsFile::write_line(const std::string& text) {

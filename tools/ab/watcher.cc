@@ -19,7 +19,9 @@ namespace {
 
 constexpr std::uint64_t kPeriod_ns = 10'000'000;
 constexpr std::uint64_t kMembersPeriod_ns = 100'000'000;
-constexpr std::uint64_t kRestPerWork = 50;  // 2 % of one CPU
+/// 2 % of one CPU each for looking and for finding the processes to look at; in CPU time, since on a
+/// busy machine a look takes long without costing much.
+constexpr std::uint64_t kRestPerWork = 50;
 constexpr std::size_t kMostPoints = 600;
 
 std::atomic<bool> interruption{false};
@@ -29,12 +31,15 @@ std::map<std::string, std::uint64_t> kills_seen;
 
 void interrupt(int) { interruption = true; }
 
-std::uint64_t now_ns() {
+std::uint64_t read_clock_ns(clockid_t clock) {
   timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  ::clock_gettime(clock, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
          static_cast<std::uint64_t>(now.tv_nsec);
 }
+
+std::uint64_t now_ns() { return read_clock_ns(CLOCK_MONOTONIC); }
+std::uint64_t thread_cpu_ns() { return read_clock_ns(CLOCK_THREAD_CPUTIME_ID); }
 
 /// The count of a memory cgroup's own kills; v2 and v1 name it alike in different files.
 std::optional<std::uint64_t> oom_kills_in(const std::string& directory) {
@@ -81,7 +86,7 @@ double Watcher::seconds() const { return static_cast<double>(now_ns() - begin_ns
 void Watcher::exclude(pid_t pid) {
   const std::lock_guard lock(mutex_);
   options_.excluded.push_back(pid);
-  members_ns_ = 0;
+  members_due_ns_ = 0;
 }
 
 Watched Watcher::look() {
@@ -110,14 +115,14 @@ Watched Watcher::stop() {
 void Watcher::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    const std::uint64_t begin_ns = now_ns();
+    const std::uint64_t begin_ns = thread_cpu_ns();
     if (end_if_wanted()) {
       // Again and again, until there is nothing left to wait for.
       stopping_changed_.wait_for(lock, std::chrono::milliseconds(50));
       continue;
     }
     sample();
-    const std::uint64_t work_ns = now_ns() - begin_ns;
+    const std::uint64_t work_ns = thread_cpu_ns() - begin_ns - members_work_ns_;
     const std::uint64_t rest_ns = std::max(kPeriod_ns, kRestPerWork * work_ns);
     // A long rest must not make a deadline late.
     for (std::uint64_t rested_ns = 0; rested_ns < rest_ns && !stopping_ && !interruption;
@@ -179,10 +184,13 @@ void Watcher::sample_waits(double elapsed_seconds, bool refresh) {
 
 void Watcher::sample() {
   const std::uint64_t time_ns = now_ns();
-  const bool refresh = time_ns - members_ns_ >= kMembersPeriod_ns || members_ns_ == 0;
+  const bool refresh = time_ns >= members_due_ns_;
+  members_work_ns_ = 0;
   if (refresh) {
+    const std::uint64_t begin_ns = thread_cpu_ns();
     refresh_members();
-    members_ns_ = time_ns;
+    members_work_ns_ = thread_cpu_ns() - begin_ns;
+    members_due_ns_ = time_ns + std::max(kMembersPeriod_ns, kRestPerWork * members_work_ns_);
   }
   RssPoint point{static_cast<double>(time_ns - begin_ns_) * 1e-9, 0, 0};
   Bytes largest_bytes = 0;

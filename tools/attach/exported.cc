@@ -6,12 +6,11 @@
 #include <algorithm>
 
 #include "attach/remote_call.h"
+#include "base/path.h"
 #include "procfs/exported_symbols.h"
 
 namespace offheap {
 namespace {
-
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 bool is_executable(std::span<const Mapping> mappings, Address address) {
   return std::any_of(mappings.begin(), mappings.end(), [&](const Mapping& mapping) {

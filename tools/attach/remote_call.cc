@@ -112,6 +112,8 @@ class RemoteCaller::Session {
     tracee_.interrupt();
     state_ = State::kHeld;
     if (!wait_for(TraceEvent::Kind::kInterrupted, kStopWithin_ns)) return let_go_untouched();
+    // Now that it cannot end: the number may have become another's before.
+    if (!process_.has_thread(tracee_.tid())) return let_go_untouched();
     const auto registers = tracee_.registers();
     const auto instruction = registers ? tracee_.read_word(registers->rip - 2) : std::nullopt;
     if (!instruction || (*instruction & 0xffff) != kSystemCallInstruction ||

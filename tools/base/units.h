@@ -25,4 +25,7 @@ struct Range {
 
 inline constexpr Bytes kPageBytes = 4096;
 
+/// Of figures that were read one after the other: a - b, or 0 where b is larger by what came between.
+inline std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+
 }  // namespace offheap

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <array>
 
+#include "base/units.h"
+
 namespace offheap {
 namespace {
 
 constexpr Bytes kKernelStackBytes = 16 * 1024;  // x86-64: THREAD_SIZE
 constexpr Bytes kBatchPages = 64;               // MEMCG_CHARGE_BATCH
-
-Bytes minus(Bytes a, Bytes b) { return a > b ? a - b : 0; }
 
 Bytes total_stat(const Cgroup& cgroup, const std::string& key) {
   const auto total = cgroup.stat.find("total_" + key);

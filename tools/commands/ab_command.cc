@@ -33,10 +33,6 @@ using ab::Row;
 
 constexpr int kExitInterrupted = 130;
 
-Error usage(std::string what, std::string where, std::string remedy) {
-  return {ErrorCode::kUsage, std::move(what), std::move(where), std::move(remedy)};
-}
-
 /// A directory for outputs: the user's, or one of ours that goes with this object.
 class OutputDirectory {
  public:

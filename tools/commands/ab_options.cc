@@ -16,13 +16,13 @@
 #include "commands/run.h"
 
 namespace offheap {
-namespace {
-
-using ab::Entry;
-
 Error usage(std::string what, std::string where, std::string remedy) {
   return {ErrorCode::kUsage, std::move(what), std::move(where), std::move(remedy)};
 }
+
+namespace {
+
+using ab::Entry;
 
 ab::Json request_json(const AbAsked& asked) {
   return {{"command", asked.command}, {"start", asked.start},

@@ -40,6 +40,9 @@ struct AbAsked {
   std::vector<std::string> command;
 };
 
+/// An error of the command line.
+Error usage(std::string what, std::string where, std::string remedy);
+
 /// What is to be run, checked. `output_directory` of the request is left to the caller.
 ///
 /// Errors: kUsage for every option that does not fit, naming it and what would.

@@ -13,13 +13,13 @@
 namespace offheap {
 namespace {
 
-std::string attach_text(const AttachReport& report, bool detached) {
+std::string attach_text(const AttachReport& report, const AttachOptions& options) {
   Page page(colours_wanted(), kTextColumns);
   const double duration_ms = static_cast<double>(report.duration_ns) / 1e6;
-  page.wrapped(detached ? "detached from " : "attached to ",
+  page.wrapped(options.detach ? "detached from " : "attached to ",
                fmt::format("{}: {}", report.pid, report.command));
   page.wrapped("  how   ", fmt::format("{} ({:.0f} ms)", report.means, duration_ms));
-  if (detached) {
+  if (options.detach) {
     page.wrapped("  now   ",
                  "every call goes straight to the program's own allocator again, and the recording is "
                  "gone; the library stays mapped, unused");
@@ -30,14 +30,15 @@ std::string attach_text(const AttachReport& report, bool detached) {
                "ledger, but has no site");
   if (!report.note.empty() && !report.loaded_before) page.wrapped("  note  ", report.note);
   page.line(fmt::format("  next  offheap explain {} --for 30s", report.pid));
-  page.line(fmt::format("  undo  offheap attach {} --detach", report.pid));
+  page.line(fmt::format("  undo  offheap attach {}{} --detach", options.inject ? "--inject " : "",
+                        report.pid));
   return page.take();
 }
 
 Result<int> do_attach(const AttachOptions& options) {
   const auto report = attach(options);
   if (!report) return report.error();
-  print(attach_text(*report, options.detach));
+  print(attach_text(*report, options));
   return 0;
 }
 

@@ -22,10 +22,14 @@ struct BinaryFacts {
   std::string interpreter;
 };
 
-/// Reads `path`, following up to four "#!" lines.
+/// Reads `path` below `root` (apart/target_file.h; "" = this machine), following up to four "#!" lines,
+/// in a child that can do nothing else.
 ///
 /// Errors: kUsage when there is no such file, it cannot be read, or it is neither ELF nor a script.
-Result<BinaryFacts> inspect_binary(const std::string& path);
+Result<BinaryFacts> inspect_binary(const std::string& path, const std::string& root = "");
+
+/// What the child of inspect_binary reads of the file and sends.
+std::string binary_message(int input);
 
 /// The file that execvp would start for `command`, or an error that names what was searched.
 Result<std::string> find_in_path(const std::string& command);

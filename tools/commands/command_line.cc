@@ -9,12 +9,14 @@
 #include <string>
 
 #include "commands/commands.h"
+#include "commands/dead_process.h"
 #include "commands/doctor.h"
 #include "commands/documents.h"
 #include "commands/explain.h"
 #include "commands/explain_all.h"
 #include "commands/fail_on.h"
 #include "commands/run.h"
+#include "recording/reader.h"
 #include "render/diff.h"
 #include "render/json.h"
 #include "render/page.h"
@@ -47,6 +49,7 @@ constexpr const char* kExamples =
     "  offheap explain 4711 --json --fail-on leak:10M   for scripts: exit status 1 on a finding\n"
     "  offheap snapshot 4711 -o before.json; ...; offheap diff before.json after.json\n"
     "  offheap doctor 4711                         did the preload take effect, and if not why\n"
+    "  offheap host                                a host in trouble, on one screen\n"
     "\n"
     "Exit status: 0 done, 1 finding above --fail-on, 2 usage, 3 target cannot be read,\n"
     "4 recording incompatible, 5 internal.\n";
@@ -61,6 +64,7 @@ struct Asked {
   std::string most_pause;
   std::string target;
   bool all = false;
+  std::string kernel_log;
   std::string output;
   std::string before;
   std::string after;
@@ -84,6 +88,26 @@ std::optional<Error> read_duration(const std::string& text, std::uint64_t& out) 
   return std::nullopt;
 }
 
+/// A recording, whose process may have been killed: what it left, and what the kernel says of its end.
+Result<int> print_recording(const Asked& asked, const Explanation& explanation,
+                            const std::string& path) {
+  const auto snapshot = read_recording_file(path);
+  if (!snapshot) return snapshot.error();
+  const auto join = find_kernel_report(*snapshot, asked.kernel_log);
+  if (!join) return join.error();
+  if (!asked.json) {
+    print(render_text(explanation, {colours_wanted()}) +
+          recorded_text(*snapshot, *join, {colours_wanted()}));
+    return 0;
+  }
+  Json json = to_json(explanation);
+  json["recorded"] = recorded_json(*snapshot);
+  json["kernel_report"] = join->report;
+  json["kernel_report_join"] = join->how;
+  print(json_text(json));
+  return 0;
+}
+
 Result<int> do_explain(Asked& asked) {
   if (const auto error = read_duration(asked.watch, asked.explain.watch_ns)) return *error;
   if (const auto error = read_duration(asked.most_pause, asked.explain.most_pause_ns)) return *error;
@@ -91,9 +115,20 @@ Result<int> do_explain(Asked& asked) {
   if (!limits) return limits.error();
   asked.explain.pause = !asked.no_pause;
   if (asked.all) return do_explain_all(asked, *limits);
-  const auto explanation = explain(asked.explain, nullptr);
+  const auto target = resolve_target(asked.explain.target);
+  if (!target) return target.error();
+  if (!asked.kernel_log.empty() && target->pid != 0)
+    return Error{ErrorCode::kUsage, "--kernel-log is for a dead process's recording",
+                 asked.explain.target, "name a *.offheap file"};
+  const auto explanation = explain_resolved(*target, asked.explain, nullptr);
   if (!explanation) return explanation.error();
-  print(asked.json ? json_text(to_json(*explanation)) : render_text(*explanation, {colours_wanted()}));
+  if (target->pid == 0) {
+    const auto printed = print_recording(asked, *explanation, target->recording);
+    if (!printed) return printed.error();
+  } else {
+    print(asked.json ? json_text(to_json(*explanation))
+                     : render_text(*explanation, {colours_wanted()}));
+  }
   return exceeds(explanation->verdicts, *limits) ? kExitFinding : 0;
 }
 
@@ -174,6 +209,9 @@ void add_explain(Commands& commands, Asked& asked) {
                    "the longest single stop, 30ms when not given: a heap that takes longer to copy is "
                    "read in several, which is exact only where it stood still")
       ->excludes(no_pause);
+  command->add_option("--kernel-log", asked.kernel_log,
+                      "with a recording: the log in which its process's kill stands; /dev/kmsg if not "
+                      "given");
   command->add_flag("--all", asked.all, "explain every process of the container or cgroup");
   command->add_flag("--json", asked.json, "schema offheap.explain/1; with --all offheap.explain-all/1");
   command
@@ -211,15 +249,21 @@ Result<int> run_command_line(int argument_count, char** arguments) {
   app.set_version_flag("--version", std::string("offheap ") + OFFHEAP_VERSION);
   app.require_subcommand(1);
   Commands commands(app);
-  add_explain(commands, asked);
-  add_run(commands, asked);
-  add_documents(commands, asked);
-  add_doctor(commands, asked);
-  add_ab(commands);
-  add_attach(commands);
-  add_trim(commands);
-  add_oom(commands);
-  add_peek(commands);
+  add_host(commands);
+  // Where there is no memory left, the other commands' options are not even set up.
+  if (argument_count < 2 || std::string_view(arguments[1]) != "host") {
+    add_explain(commands, asked);
+    add_run(commands, asked);
+    add_documents(commands, asked);
+    add_doctor(commands, asked);
+    add_ab(commands);
+    add_attach(commands);
+    add_trim(commands);
+    add_oom(commands);
+    add_peek(commands);
+    add_watch(commands);
+    add_incidents(commands);
+  }
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& problem) {

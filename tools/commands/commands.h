@@ -38,9 +38,15 @@ class Commands {
 /// The commands that have a file of their own, commands/<name>_command.cc.
 void add_ab(Commands& commands);
 void add_attach(Commands& commands);
+void add_host(Commands& commands);
 void add_oom(Commands& commands);
 void add_peek(Commands& commands);
+void add_incidents(Commands& commands);
 void add_trim(Commands& commands);
+void add_watch(Commands& commands);
+
+/// Where `watch` keeps evidence, and `incidents` looks.
+inline constexpr const char* kDefaultStore = "/var/lib/offheap/watch";
 
 /// Whether standard output takes colours: a terminal, and NO_COLOR is not set.
 bool colours_wanted();

@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <optional>
 
+#include "apart/target_file.h"
+#include "base/format.h"
+#include "base/path.h"
 #include "commands/binary_check.h"
 #include "procfs/process.h"
 #include "procfs/process_memory.h"
@@ -16,8 +18,6 @@
 
 namespace offheap {
 namespace {
-
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 bool matches_pattern(std::string_view pattern, std::string_view name) {
   const auto star = pattern.find('*');
@@ -87,15 +87,13 @@ class Examination {
   void check_file() {
     // A path without a slash is searched by ld.so; only a full one can be checked.
     if (entry_.find('/') == std::string::npos) return;
-    const std::string path =
-        fmt::format("/proc/{}/root{}{}", process_.pid(), entry_.starts_with('/') ? "" : "/", entry_);
-    std::error_code problem;
-    const bool exists = std::filesystem::exists(path, problem);
+    const Descriptor root = root_of(process_);
+    const bool exists = root.valid() && find_in_root(root.get(), entry_).valid();
     add("the file is visible to the target", exists, entry_,
         "copy libshim.so into the image, or mount it there: the path is looked up inside the "
         "container");
     if (!exists) return;
-    const auto facts = inspect_binary(path);
+    const auto facts = inspect_binary(entry_, path_of(root));
     add("the file is for x86-64", facts && facts->x86_64, entry_,
         "use a libshim.so of the target's architecture");
   }
@@ -165,15 +163,15 @@ class Examination {
       return;
     }
     add("a recording is present", true,
-        fmt::format("backend {}, {} allocations counted", snapshot->backend_name,
-                    snapshot->allocated_count));
+        fmt::format("backend {}, {} allocated so far", snapshot->backend_name,
+                    format_bytes(snapshot->allocated_bytes)));
     const bool bypassed = (snapshot->flags & recording::kFlagBypassed) != 0;
-    add("the program's allocations pass through the shim", !bypassed && snapshot->allocated_count > 0,
+    add("the program's allocations pass through the shim", !bypassed && snapshot->allocated_bytes > 0,
         bypassed ? "bypassed: " + snapshot->backend_name
                  : fmt::format("{} threads seen", snapshot->threads.size()),
         "the program uses an allocator that the shim cannot stand in front of; its mmaps are recorded "
         "all the same");
-    report_.works = !bypassed && snapshot->allocated_count > 0;
+    report_.works = !bypassed && snapshot->allocated_bytes > 0;
   }
 
   void conclude() {
@@ -212,7 +210,9 @@ bool matches_any_pattern(std::string_view patterns, std::string_view name) {
 Result<DoctorReport> examine(int pid) {
   auto process = Process::open(pid);
   if (!process) return process.error();
-  return Examination(*process).run();
+  auto report = Examination(*process).run();
+  if (process->exited()) return process->exit_error();
+  return report;
 }
 
 }  // namespace offheap

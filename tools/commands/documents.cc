@@ -3,11 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "commands/write_file.h"
 #include "libshim/recording_layout.h"
 
 namespace offheap {
@@ -40,19 +40,6 @@ Json raw_json(const Look& look) {
   return Json{{"time_ns", look.time_ns}, {"mappings", mappings}, {"stacks", stacks}};
 }
 
-Result<std::string> write_whole(const std::string& path, const std::string& text) {
-  const std::string partial = path + ".partial";
-  std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file || std::rename(partial.c_str(), path.c_str()) != 0) {
-    std::remove(partial.c_str());
-    return Error{ErrorCode::kUsage, "cannot write the snapshot", path,
-                 "name a file that you may write"};
-  }
-  return path;
-}
-
 bool is_recording(const std::string& text) {
   return text.starts_with(std::string_view(recording::kMagic, sizeof recording::kMagic));
 }
@@ -79,7 +66,7 @@ Result<std::string> write_snapshot(const std::string& target, const std::string&
   if (!explanation) return explanation.error();
   Json document = to_json(*explanation);
   document["raw"] = raw_json(look);
-  return write_whole(path, json_text(document));
+  return write_file(path, json_text(document));
 }
 
 Result<Json> load_document(const std::string& path) {

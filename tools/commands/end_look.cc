@@ -63,6 +63,8 @@ ab::EndLook look_at_end(pid_t pid, bool standing) {
   if (parts.live_bytes != 0) {
     const auto live = static_cast<double>(parts.live_bytes);
     end.values["fragmentation_ratio"] = (live + free_resident) / live;
+  } else {
+    end.notes.emplace_back("which live bytes were resident is not known: no fragmentation ratio");
   }
   return end;
 }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "apart/target_file.h"
 #include "commands/gather.h"
 #include "commands/progress.h"
 #include "commands/target.h"
@@ -37,6 +38,7 @@ Result<std::vector<Look>> take_looks(const Process& process, const ExplainOption
   LookOptions look_options;
   look_options.pause = options.pause;
   look_options.most_pause_ns = options.most_pause_ns;
+  look_options.heap = options.heap;
   auto first = take_look(process, look_options);
   if (!first) return first.error();
   looks.push_back(std::move(*first));
@@ -88,7 +90,8 @@ Result<Explanation> explain_process(const ResolvedTarget& target, const ExplainO
   GatherOptions gather;
   gather.site_limit = options.site_limit;
   gather.target = std::to_string(target.pid);
-  gather.root = fmt::format("/proc/{}/root", target.pid);
+  const Descriptor root = root_of(*process);
+  gather.root = path_of(root);
   TargetLine line = describe_target(*process, looks->back());
   if (target.container) line.container = target.container;
   Explanation explanation = explain_looks(std::move(line), *looks, gather);

@@ -20,6 +20,7 @@ struct ExplainOptions {
   std::uint64_t watch_ns = 0;  ///< 0 = one look
   bool pause = true;
   std::uint64_t most_pause_ns = kMostPause_ns;
+  bool heap = true;  ///< false: one quick look that leaves the heap alone
   std::size_t site_limit = 10;
 };
 

@@ -8,9 +8,11 @@
 #include <map>
 
 #include "base/format.h"
+#include "base/units.h"
 #include "commands/java_evidence.h"
 #include "commands/points.h"
 #include "recording/estimate.h"
+#include "recording/losses.h"
 
 namespace offheap {
 namespace {
@@ -39,15 +41,22 @@ std::map<std::uint32_t, std::array<Bytes, 4>> births_in(const Snapshot& snapshot
   return births;
 }
 
-std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
-
-/// Bytes freed up to `time_ns`, by the last point of the timeline until then; 0 when there is none.
-Bytes freed_bytes_at(const Snapshot& snapshot, std::uint64_t time_ns) {
-  Bytes freed_bytes = 0;
+/// The last point of the timeline up to `time_ns`; all zero when there is none.
+TimelinePoint point_at(const Snapshot& snapshot, std::uint64_t time_ns) {
+  TimelinePoint last;
   for (const TimelinePoint& point : snapshot.timeline) {
-    if (point.time_ns <= time_ns) freed_bytes = std::max(freed_bytes, point.freed_bytes);
+    if (point.time_ns <= time_ns) last = point;
   }
-  return freed_bytes;
+  return last;
+}
+
+/// The most blocks that can be alive. jemalloc said how many there were at its last refresh; what was
+/// allocated since then may be in blocks of its smallest size.
+std::uint64_t most_live_blocks(const Snapshot& snapshot, const TimelinePoint& refreshed) {
+  constexpr Bytes kSmallestBlockBytes = 8;
+  if (snapshot.live_count) return *snapshot.live_count;
+  return snapshot.backend.block_count +
+         minus(snapshot.allocated_bytes, refreshed.allocated_bytes) / kSmallestBlockBytes;
 }
 
 class Gatherer {
@@ -71,6 +80,7 @@ class Gatherer {
     const Look& last = looks.back();
     explanation_.ledger = last.ledger;
     explanation_.heap = last.heap;
+    evidence_.heap_unread = last.heap_unread;
     explanation_.java = last.jvm;
     if (last.jvm) evidence_.java = java_evidence(looks);
     explanation_.cgroup = last.cgroup;
@@ -106,10 +116,7 @@ class Gatherer {
     use_sites(snapshot, estimates, names);
     name_pins(names);
     for (const std::string& note : names.notes()) explanation_.notes.push_back(note);
-    if (snapshot.rejected_count > 0) {
-      explanation_.notes.push_back(
-          fmt::format("{} damaged entries of the recording were dropped", snapshot.rejected_count));
-    }
+    for (const std::string& note : describe_losses(snapshot)) explanation_.notes.push_back(note);
   }
 
   Explanation finish() {
@@ -124,14 +131,21 @@ class Gatherer {
     const TargetLine& target = explanation_.target;
     if (!target.has_shim && !target.shim_unreadable && explanation_.rss_known) {
       explanation_.notes.push_back(
-          "no recording: sites, threads' counts and exact growth are missing; the ledger and the heap "
-          "are complete. To have them: " +
-          how_to_record(evidence_));
+          fmt::format("no recording: sites, threads' counts and exact growth are missing{}. To have "
+                      "them: {}",
+                      evidence_.heap_unread ? "" : "; the ledger and the heap are complete",
+                      how_to_record(evidence_)));
     }
     return std::move(explanation_);
   }
 
-  void without_rss() { explanation_.rss_known = false; }
+  /// Of a recording alone: what its counters say, of the threads that lived when it was last written.
+  void without_process(const Snapshot& snapshot) {
+    explanation_.rss_known = false;
+    for (const RecordedThread& thread : snapshot.threads)
+      explanation_.threads.push_back(
+          {thread.tid, thread.name, thread.allocated_bytes, thread.freed_bytes, {}});
+  }
 
  private:
   void use_heap(const HeapReport& heap) {
@@ -283,9 +297,9 @@ std::optional<MallocTotals> backend_totals(const Snapshot& snapshot, Bytes rss_b
   // The counters are exact and of now, the backend's own figures as old as its last refresh.
   BackendNow now;
   now.live_bytes = minus(snapshot.allocated_bytes, snapshot.freed_bytes);
-  now.live_count = minus(snapshot.allocated_count, snapshot.freed_count);
-  now.freed_since_bytes =
-      minus(snapshot.freed_bytes, freed_bytes_at(snapshot, snapshot.backend.time_ns));
+  const TimelinePoint refreshed = point_at(snapshot, snapshot.backend.time_ns);
+  now.most_live_count = most_live_blocks(snapshot, refreshed);
+  now.freed_since_bytes = minus(snapshot.freed_bytes, refreshed.freed_bytes);
   // Nothing counted alive beside a backend that says otherwise: the counters were not readable.
   if (now.live_bytes == 0) return {};
   now.rss_bytes = rss_bytes;
@@ -309,7 +323,7 @@ Explanation explain_looks(TargetLine target, const std::vector<Look>& looks,
 Explanation explain_snapshot(TargetLine target, const Snapshot& snapshot,
                              const GatherOptions& options) {
   Gatherer gatherer(std::move(target), options);
-  gatherer.without_rss();
+  gatherer.without_process(snapshot);
   gatherer.use_series(series_of(snapshot));
   gatherer.use_snapshot(snapshot, nullptr, nullptr);
   return gatherer.finish();

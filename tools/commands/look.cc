@@ -118,6 +118,7 @@ std::optional<Error> read_heap(const Process& process, const MemoryReader& memor
     heap = read_glibc_heap(process, memory, look.mappings, heap_options);
   }
   if (!heap && process.exited()) return process.exit_error();
+  look.heap_unread = !heap;
   if (!heap) {
     look.notes.push_back(
         fmt::format("the heap was not read: {} ({})", heap.error().what, heap.error().remedy));
@@ -186,6 +187,7 @@ Result<Look> take_look(const Process& process, const LookOptions& options) {
   look.time_ns = monotonic_ns();
   read_parts(process, *memory, options.pause, look);
   const auto hotspot = read_jvm(process, *memory, look);
+  look.heap_unread = !options.heap;
   if (options.heap) {
     if (auto error = read_heap(process, *memory, options, look)) return *error;
   }

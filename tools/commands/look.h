@@ -36,6 +36,8 @@ struct Look {
   std::vector<Mapping> mappings;
   Ledger ledger;
   std::optional<HeapReport> heap;
+  bool heap_unread =
+      false;  ///< it was left alone or could not be read: nobody knows whether there is one
   std::optional<HotspotReport> jvm;
   std::vector<ThreadStack> stacks;
   std::vector<ThreadName> threads;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ranges.h"
 #include "ledger/elf_spans.h"
 
 namespace offheap {
@@ -63,22 +64,6 @@ std::vector<Range> unowned_parts(const std::vector<Mapping>& mappings,
     if (at < mapping.range.end) parts.push_back({at, mapping.range.end});
   }
   return parts;
-}
-
-/// Sorted, and without overlaps.
-std::vector<Range> merged(std::vector<Range> ranges) {
-  std::sort(ranges.begin(), ranges.end(),
-            [](const Range& a, const Range& b) { return a.begin < b.begin; });
-  std::vector<Range> result;
-  for (const Range& range : ranges) {
-    if (range.begin >= range.end) continue;
-    if (!result.empty() && range.begin <= result.back().end) {
-      result.back().end = std::max(result.back().end, range.end);
-    } else {
-      result.push_back(range);
-    }
-  }
-  return result;
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include <charconv>
 #include <limits>
 
+#include "apart/target_file.h"
+#include "base/ranges.h"
 #include "commands/look.h"
 #include "commands/quiet_reader.h"
 #include "commands/site_names.h"
@@ -32,21 +34,6 @@ Error no_such(const char* what, std::uint64_t number, std::size_t count, std::st
                what, std::move(remedy)};
 }
 
-/// Disjoint and ascending: blocks that overlap, as of a recording that is out of date, would count
-/// twice.
-std::vector<Range> merged(std::vector<Range> ranges) {
-  std::sort(ranges.begin(), ranges.end(),
-            [](const Range& a, const Range& b) { return a.begin < b.begin; });
-  std::vector<Range> out;
-  for (const Range& range : ranges) {
-    if (!out.empty() && range.begin < out.back().end)
-      out.back().end = std::max(out.back().end, range.end);
-    else
-      out.push_back(range);
-  }
-  return out;
-}
-
 bool is_module_data(const Mapping& mapping) {
   return mapping.inode != 0 && !mapping.executable && !mapping.shared;
 }
@@ -61,6 +48,7 @@ class Peek {
                  : options_.site ? choose_site(*options_.site)
                                  : choose_range(*options_.range);
     if (error) return *error;
+    // Blocks that overlap, as of a recording that is out of date, would count twice.
     report_.ranges = merged(std::move(report_.ranges));
     for (const Range& range : report_.ranges) report_.region_bytes += range.size();
     const PointerMap map(pointer_targets());
@@ -102,7 +90,8 @@ class Peek {
       if (mapping.site == site) report_.ranges.push_back(mapping.range);
     }
     report_.block_count = report_.ranges.size();
-    SiteNames names(snapshot, fmt::format("/proc/{}/root", process_.pid()));
+    const Descriptor root = root_of(process_);
+    SiteNames names(snapshot, path_of(root));
     report_.region = fmt::format("site {}: {}", index, names.place(site));
     return std::nullopt;
   }
@@ -298,7 +287,7 @@ Result<PeekReport> peek_process(int pid, const PeekOptions& options) {
   if (!look) return look.error();
   const auto memory = ProcessMemory::open(*process);
   if (!memory) return memory.error();
-  const QuietReader quiet(*memory, look->mappings, fmt::format("/proc/{}/root", pid));
+  const QuietReader quiet(*process, *memory, look->mappings);
   auto report = Peek(*process, options, *look, quiet).run();
   if (!report) return report.error();
   report->pid = pid;

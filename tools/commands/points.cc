@@ -5,12 +5,11 @@
 #include <iterator>
 #include <optional>
 
+#include "base/units.h"
 #include "ledger/malloc_totals.h"
 
 namespace offheap {
 namespace {
-
-Bytes minus(Bytes a, Bytes b) { return a > b ? a - b : 0; }
 
 /// Where recordings begin late: the bytes that were alive before the first count, so that the series is
 /// of all live bytes. As many as the heap says, and never so few that the series would fall below zero.

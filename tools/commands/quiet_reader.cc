@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/quiet_reader.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
+
+#include "apart/target_file.h"
 
 namespace offheap {
 
@@ -33,9 +32,8 @@ std::size_t QuietReader::read_file(Address address, std::span<std::byte> out) co
                                     [address](const Mapping& m) { return m.range.contains(address); });
   if (mapping == mappings_.end() || mapping->writable || mapping->inode == 0 || mapping->deleted)
     return 0;
-  const Descriptor file(::open((root_ + mapping->path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat status {};
-  if (!file.valid() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return 0;
+  const Descriptor file = open_target_file(process_, mapping->path);
+  if (!file.valid()) return 0;
   const auto offset = mapping->file_offset + (address - mapping->range.begin);
   const auto wanted = std::min<std::size_t>(out.size(), mapping->range.end - address);
   const ssize_t got = ::pread(file.get(), out.data(), wanted, static_cast<off_t>(offset));

@@ -4,7 +4,6 @@
 // so. What a read-only file mapping holds there is taken from the file instead.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "procfs/mapping.h"
@@ -14,9 +13,9 @@ namespace offheap {
 
 class QuietReader : public MemoryReader {
  public:
-  /// All must outlive the reader. `root`: where the target's files are, /proc/PID/root.
-  QuietReader(const ProcessMemory& memory, const std::vector<Mapping>& mappings, std::string root)
-      : memory_(memory), mappings_(mappings), root_(std::move(root)) {}
+  /// All must outlive the reader.
+  QuietReader(const Process& process, const ProcessMemory& memory, const std::vector<Mapping>& mappings)
+      : process_(process), memory_(memory), mappings_(mappings) {}
 
   std::size_t read(Address address, std::span<std::byte> out) const override;
   std::vector<bool> resident_pages(Range range) const override { return memory_.resident_pages(range); }
@@ -24,9 +23,9 @@ class QuietReader : public MemoryReader {
  private:
   [[nodiscard]] std::size_t read_file(Address address, std::span<std::byte> out) const;
 
+  const Process& process_;
   const ProcessMemory& memory_;
   const std::vector<Mapping>& mappings_;
-  std::string root_;
 };
 
 }  // namespace offheap

@@ -116,10 +116,6 @@ std::string SiteNames::allocated_by(std::uint32_t site) {
 std::vector<std::string> SiteNames::notes() const {
   std::vector<std::string> notes = symbolizer_.notes();
   if (auto note = java_note(snapshot_); !note.empty()) notes.push_back(std::move(note));
-  if (snapshot_.losses.java_name_full_count != 0) {
-    notes.push_back(fmt::format("{} Java frames without a name: the recording keeps {} names",
-                                snapshot_.losses.java_name_full_count, recording::kJavaNameCapacity));
-  }
   return notes;
 }
 

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
+
+#include "apart/target_file.h"
+#include "base/path.h"
 
 namespace offheap {
 namespace {
@@ -14,14 +16,14 @@ namespace {
 /// At most 8 MiB of a file below the target's root; empty when it cannot be read.
 std::string read_in_root(const Process& process, const std::string& path) {
   constexpr std::size_t kLimit = std::size_t{8} << 20;
-  std::ifstream file(fmt::format("/proc/{}/root{}", process.pid(), path), std::ios::binary);
+  const Descriptor file = open_target_file(process, path);
   std::string text(kLimit, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(kLimit));
-  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, file.gcount())));
+  std::size_t done = 0;
+  for (ssize_t got = 1; file.valid() && got > 0 && done < kLimit; done += static_cast<std::size_t>(got))
+    got = std::max<ssize_t>(0, ::read(file.get(), text.data() + done, kLimit - done));
+  text.resize(done);
   return text;
 }
-
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 const Mapping* find_library(const Look& look, std::string_view name_begin) {
   for (const Mapping& mapping : look.mappings) {

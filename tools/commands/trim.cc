@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 
+#include "apart/target_file.h"
 #include "attach/hotspot_attach.h"
 #include "attach/remote_call.h"
+#include "base/path.h"
 #include "commands/gather.h"
 #include "commands/look.h"
 #include "commands/target.h"
@@ -18,8 +20,6 @@ namespace offheap {
 namespace {
 
 constexpr std::uint64_t kAllJemallocArenas = 4096;  // MALLCTL_ARENAS_ALL
-
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 /// The path of the first library whose name begins so; empty when none is loaded.
 std::string path_of_library(const std::vector<Mapping>& mappings, std::string_view name_begin) {
@@ -181,7 +181,8 @@ Result<TrimReport> trim_process(int pid, const TrimOptions& options) {
   GatherOptions gather;
   gather.site_limit = 0;
   gather.target = std::to_string(pid);
-  gather.root = fmt::format("/proc/{}/root", pid);
+  const Descriptor root = root_of(*process);
+  gather.root = path_of(root);
   const auto explanation = explain_looks(describe_target(*process, before.front()), before, gather);
   TrimReport report;
   report.pid = pid;

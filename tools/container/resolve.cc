@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 
+#include "apart/target_file.h"
 #include "container/docker.h"
 #include "container/group_memory.h"
 #include "container/names.h"
@@ -47,9 +48,8 @@ std::map<std::string, NamedContainer> running_containers() {
     if (!named.group.empty()) continue;
     named.container = *container;
     named.group = path;
-    // Kubernetes makes it the pod's name. A pipe there must not hold us, nor an endless file.
-    const Descriptor file(::open(fmt::format("/proc/{}/root/etc/hostname", *pid).c_str(),
-                                 O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+    // Kubernetes makes it the pod's name. An endless file there must not hold us.
+    const Descriptor file = open_target_file(fmt::format("/proc/{}/root", *pid), "/etc/hostname");
     char text[kHostnameBytes + 1];
     const ssize_t count = file.valid() ? ::read(file.get(), text, sizeof text) : 0;
     std::string hostname(text, static_cast<std::size_t>(std::max<ssize_t>(0, count)));

@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 
+#include "apart/target_file.h"
 #include "container/group_memory.h"
 #include "procfs/text_file.h"
 
@@ -66,8 +67,11 @@ void walk_directory(int fd, const std::string& name, int depth, Walk& walk) {
 }
 
 std::optional<TmpfsUse> look_at(int pid, const std::string& mount, std::set<dev_t>& seen) {
-  const auto path = fmt::format("/proc/{}/root{}", pid, mount);
-  Descriptor top(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const Descriptor root(
+      ::open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor found = root.valid() ? find_in_root(root.get(), mount) : Descriptor();
+  const Descriptor top(
+      found.valid() ? ::openat(found.get(), ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1);
   struct statfs space {};
   struct stat about {};
   if (!top.valid() || ::fstatfs(top.get(), &space) != 0 || ::fstat(top.get(), &about) != 0) return {};

@@ -11,7 +11,6 @@ constexpr int kMostSteps = 3;
 constexpr std::size_t kMostObjects = 20'000;
 constexpr Bytes kMostObjectBytes = 2048;
 constexpr Bytes kMostHeapBytes = 64 << 10;
-constexpr Bytes kMostStaticBytes = Bytes{128} << 20;
 
 class Inference {
  public:

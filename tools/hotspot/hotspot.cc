@@ -2,14 +2,12 @@
 #include "hotspot/hotspot.h"
 
 #include <elf.h>
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 
+#include "apart/target_file.h"
 #include "hotspot/gc_structures.h"
 #include "hotspot/java_objects.h"
 #include "hotspot/java_threads.h"
@@ -41,13 +39,6 @@ Range extent_of(const MemoryReader& memory, const Mapping& first) {
     extent.end = std::max(extent.end, base + segment->p_vaddr + segment->p_memsz);
   }
   return extent;
-}
-
-Descriptor open_regular(const std::string& path) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat status {};
-  if (!file.valid() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
-  return file;
 }
 
 /// Whether the file's first page is what is mapped at `base`: ELF header, segments, build id.
@@ -116,10 +107,9 @@ FileReader open_libjvm(const Process& process, const MemoryReader& memory,
   const Mapping* first = first_of(mappings, libjvm_path(mappings));
   if (first == nullptr) return {};
   // By the mapping: it is the file that was loaded, whatever has become of its name.
-  auto file = std::make_shared<Descriptor>(open_regular(fmt::format(
-      "/proc/{}/map_files/{:x}-{:x}", process.pid(), first->range.begin, first->range.end)));
+  auto file = std::make_shared<Descriptor>(open_mapped_file(process, first->range));
   // Without the right to that, by the name, if it is the same file still.
-  if (!file->valid()) *file = open_regular(fmt::format("/proc/{}/root{}", process.pid(), first->path));
+  if (!file->valid()) *file = open_target_file(process, first->path);
   if (!begins_as(memory, first->range.begin, *file)) return {};
   return [file](Bytes offset, std::span<std::byte> out) -> std::size_t {
     const ssize_t got = ::pread(file->get(), out.data(), out.size(), static_cast<off_t>(offset));

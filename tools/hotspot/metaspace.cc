@@ -14,7 +14,6 @@ constexpr Bytes kNodeBaseOffset = 8;
 constexpr Bytes kNodeBytesOffset = 16;
 constexpr std::size_t kMostNodes = 100'000;
 constexpr Bytes kMostNodeBytes = Bytes{1} << 40;
-constexpr Bytes kMostStaticBytes = Bytes{128} << 20;
 
 class MetaspaceFinder {
  public:

@@ -11,6 +11,9 @@
 
 namespace offheap {
 
+/// How much of a library's statics is looked through: real ones have 3 MB.
+inline constexpr Bytes kMostStaticBytes = Bytes{128} << 20;
+
 using TypeNames = std::initializer_list<std::string_view>;
 
 class Vm {

@@ -133,8 +133,8 @@ const VmField* VmTables::field(std::initializer_list<std::string_view> types,
 std::optional<Bytes> VmTables::offset(std::initializer_list<std::string_view> types,
                                       std::string_view name) const {
   const VmField* found = field(types, name);
-  constexpr Bytes kMostObjectBytes = 1 << 20;
-  if (found == nullptr || found->is_static || found->offset > kMostObjectBytes) return std::nullopt;
+  constexpr Bytes kMostOffset = 1 << 20;
+  if (found == nullptr || found->is_static || found->offset > kMostOffset) return std::nullopt;
   return found->offset;
 }
 

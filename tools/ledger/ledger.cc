@@ -6,17 +6,13 @@
 #include <map>
 #include <numeric>
 
+#include "base/path.h"
 #include "ledger/claims.h"
 #include "ledger/default_owner.h"
 #include "ledger/elf_spans.h"
 
 namespace offheap {
 namespace {
-
-std::string_view base_name(std::string_view path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
 
 /// Bytes of one mapping, by owner and label.
 struct Share {

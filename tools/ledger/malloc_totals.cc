@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/units.h"
+
 namespace offheap {
 namespace {
 
@@ -13,8 +15,6 @@ Bytes take(Bytes wanted, Bytes& left) {
   left -= taken;
   return taken;
 }
-
-Bytes minus(Bytes a, Bytes b) { return a > b ? a - b : 0; }
 
 /// Free bytes on pages that also hold live blocks, by the backend's own count at its last refresh.
 Bytes counted_as_pinned(const recording::BackendStatistics& statistics) {
@@ -65,7 +65,7 @@ MallocTotals total_of_backend(const recording::BackendStatistics& statistics, co
   totals.resident.live_bytes = take(now.live_bytes, left);
   totals.resident.metadata_bytes = take(statistics.metadata_bytes, left);
   const Bytes most_slabs = now.rss_bytes / kLargestSlabBytes + 1;
-  const Bytes pinned = take(std::min(now.live_count, most_slabs) * kLargestSlabBytes, left);
+  const Bytes pinned = take(std::min(now.most_live_count, most_slabs) * kLargestSlabBytes, left);
   totals.resident.pinned_bytes = pinned;
   totals.resident.trimmable_bytes += left;
   totals.open_bytes = std::min(now.freed_since_bytes, minus(pinned, counted_as_pinned(statistics)));

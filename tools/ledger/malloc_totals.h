@@ -24,10 +24,10 @@ MallocTotals total_of_heap(const HeapReport& heap);
 
 /// What is exact and of now, beside statistics that are as old as their last refresh.
 struct BackendNow {
-  Bytes rss_bytes = 0;           ///< resident in the backend's ranges
-  Bytes live_bytes = 0;          ///< handed out and not freed
-  std::uint64_t live_count = 0;  ///< in that many blocks
-  Bytes freed_since_bytes = 0;   ///< freed after the last refresh
+  Bytes rss_bytes = 0;                ///< resident in the backend's ranges
+  Bytes live_bytes = 0;               ///< handed out and not freed
+  std::uint64_t most_live_count = 0;  ///< in at most that many blocks
+  Bytes freed_since_bytes = 0;        ///< freed after the last refresh
 };
 
 /// Fits a backend's statistics to its ranges' resident bytes: whole free pages (trimmable) and caches

@@ -23,7 +23,7 @@ std::size_t find_time_of_day(std::string_view text, std::size_t within) {
 }
 
 /// "123.456789", as the kernel prints its clock, with what some vendors add after it.
-bool parse_clock(std::string_view inner, Frame& frame) {
+bool parse_clock(std::string_view inner, LogFrame& frame) {
   inner = skip_blanks(inner);
   if (inner.starts_with('+')) return true;  // dmesg's difference to the line before: no time
   const std::size_t seconds = count_digits(inner);
@@ -44,7 +44,7 @@ bool parse_clock(std::string_view inner, Frame& frame) {
 }
 
 /// "T123", "C0": who printed it. "0:  swapper/0:    1" and "1234:init" are vendors' ways to say it.
-bool parse_caller(std::string_view inner, Frame& frame) {
+bool parse_caller(std::string_view inner, LogFrame& frame) {
   std::string_view rest = skip_blanks(inner);
   if (rest.size() < 2) return false;
   if ((rest.front() == 'T' || rest.front() == 'C') && count_digits(rest.substr(1)) == rest.size() - 1) {
@@ -59,7 +59,7 @@ bool parse_caller(std::string_view inner, Frame& frame) {
 }
 
 /// "Di Aug 12 03:54:03 2025", "2026-07-25T14:23:17.5Z", "Nov28 12:45".
-bool parse_bracketed_wall(std::string_view inner, Frame& frame) {
+bool parse_bracketed_wall(std::string_view inner, LogFrame& frame) {
   const std::size_t time = find_time_of_day(inner, inner.size());
   if (time != std::string_view::npos) {
     if (time >= 11 && is_digit(inner[0]) && inner[4] == '-') {
@@ -80,7 +80,7 @@ bool parse_bracketed_wall(std::string_view inner, Frame& frame) {
 }
 
 /// A bracket at the front that belongs to the frame, taken off `text`.
-bool eat_bracket(std::string_view& text, Frame& frame) {
+bool eat_bracket(std::string_view& text, LogFrame& frame) {
   const auto end = text.find(']');
   if (text.empty() || text.front() != '[' || end == std::string_view::npos || end > 64) return false;
   const std::string_view inner = text.substr(1, end - 1);
@@ -97,7 +97,7 @@ bool eat_bracket(std::string_view& text, Frame& frame) {
 }
 
 /// "6,1234,567890,-;" and "6,1234,567890,-,caller=T12;" of /dev/kmsg.
-bool eat_kmsg(std::string_view& text, Frame& frame) {
+bool eat_kmsg(std::string_view& text, LogFrame& frame) {
   std::string_view rest = text;
   std::array<std::string_view, 3> numbers;
   for (std::string_view& number : numbers) {
@@ -124,7 +124,7 @@ bool eat_kmsg(std::string_view& text, Frame& frame) {
 }
 
 /// "<6>" and RFC 5424's "<6>1 ".
-bool eat_priority(std::string_view& text, Frame& frame) {
+bool eat_priority(std::string_view& text, LogFrame& frame) {
   if (!text.starts_with('<')) return false;
   const std::size_t digits = count_digits(text.substr(1));
   if (digits == 0 || digits > 3 || digits + 1 >= text.size() || text[digits + 1] != '>') return false;
@@ -136,7 +136,7 @@ bool eat_priority(std::string_view& text, Frame& frame) {
 }
 
 /// "kern  :warn  : " of dmesg -x, "kern: warning: " of Talos; what follows them is a bracket or a text.
-bool eat_facility(std::string_view& text, Frame& frame) {
+bool eat_facility(std::string_view& text, LogFrame& frame) {
   constexpr std::array<std::string_view, 6> facilities = {"kern", "user",   "daemon",
                                                           "auth", "syslog", "local"};
   for (std::string_view facility : facilities) {
@@ -157,7 +157,7 @@ bool eat_facility(std::string_view& text, Frame& frame) {
 }
 
 /// "kernel: ", "kernel[0]: ", "kernel : ".
-bool eat_kernel_name(std::string_view& text, Frame& frame) {
+bool eat_kernel_name(std::string_view& text, LogFrame& frame) {
   std::string_view rest = text;
   if (!eat(rest, "kernel") && !eat(rest, "Kernel")) return false;
   if (rest.starts_with('[')) {
@@ -210,7 +210,7 @@ bool is_program(std::string_view token) {
 }
 
 /// Takes host and program off a line whose wall time is gone.
-void eat_host(std::string_view& text, Frame& frame) {
+void eat_host(std::string_view& text, LogFrame& frame) {
   text = skip_blanks(text);
   // "| vcpu-0| I005: Guest: ": a virtual machine's console in its host's log
   if (const auto guest = text.substr(0, 64).find("Guest: "); guest != std::string_view::npos) {
@@ -226,7 +226,7 @@ void eat_host(std::string_view& text, Frame& frame) {
       return;
     }
     std::string_view bracket = rest;
-    Frame probe = frame;
+    LogFrame probe = frame;
     if (eat_kernel_name(rest, frame) || (rest.starts_with('[') && eat_bracket(bracket, probe))) {
       text = rest;
       return;
@@ -242,7 +242,7 @@ void eat_host(std::string_view& text, Frame& frame) {
   }
 }
 
-bool eat_wall(std::string_view& text, Frame& frame) {
+bool eat_wall(std::string_view& text, LogFrame& frame) {
   if (!frame.wall.empty()) return false;
   const std::size_t length = wall_length(text);
   if (length == 0) return false;
@@ -262,7 +262,7 @@ bool eat_wall(std::string_view& text, Frame& frame) {
 }
 
 /// "host kernel: " and "host sshd[12]: " after the kernel's clock: journalctl -o short-monotonic.
-void eat_host_after_clock(std::string_view& text, Frame& frame) {
+void eat_host_after_clock(std::string_view& text, LogFrame& frame) {
   std::string_view rest = text;
   eat_token(rest);
   rest = skip_blanks(rest);
@@ -277,7 +277,7 @@ void eat_host_after_clock(std::string_view& text, Frame& frame) {
     frame.origin = Origin::kOther;
 }
 
-bool eat_dropped(std::string_view& text, Frame& frame) {
+bool eat_dropped(std::string_view& text, LogFrame& frame) {
   std::string_view rest = text;
   if (!eat(rest, "** ")) return false;
   const auto count = eat_number(rest);
@@ -307,8 +307,8 @@ bool eat_quoting(std::string_view& text) {
 
 }  // namespace
 
-Frame parse_frame(std::string_view line) {
-  Frame frame;
+LogFrame parse_frame(std::string_view line) {
+  LogFrame frame;
   std::string_view text = line;
   for (int step = 0; step < 12; ++step) {
     const std::string_view quoted = text;
@@ -317,7 +317,7 @@ Frame parse_frame(std::string_view line) {
       if (text.empty()) break;
       if (frame.framed) {
         std::string_view probe = text;
-        Frame copy = frame;
+        LogFrame copy = frame;
         if (!eat_bracket(probe, copy)) {
           text = quoted;
           break;
@@ -350,7 +350,7 @@ std::size_t joined_record(std::string_view text) {
     const auto end = text.find(']', at);
     if (end == std::string_view::npos) return end;
     if (end - at > 64 || end - at < 8) continue;
-    Frame frame;
+    LogFrame frame;
     const std::string_view inner = text.substr(at + 1, end - at - 1);
     if ((parse_clock(inner, frame) && frame.clock_us) || parse_bracketed_wall(inner, frame)) return at;
   }

@@ -19,7 +19,7 @@ enum class Origin {
 };
 
 /// One line taken apart. All views are parts of the line.
-struct Frame {
+struct LogFrame {
   std::string_view text;   ///< the kernel's own text
   std::string_view wall;   ///< wall time as written, without the day of the week; empty = none
   std::string_view clock;  ///< the kernel's clock as written; empty = none
@@ -32,7 +32,7 @@ struct Frame {
 };
 
 /// Thread: any; no shared state. Source: kernel/printk/printk.c, dmesg(1), RFC 3164, RFC 5424.
-Frame parse_frame(std::string_view line);
+LogFrame parse_frame(std::string_view line);
 
 /// Where in `text` a second record begins that was joined to the first; npos when none does.
 std::size_t joined_record(std::string_view text);

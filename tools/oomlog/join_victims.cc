@@ -12,7 +12,6 @@ namespace {
 constexpr std::int64_t kOrderSeconds = 10;  ///< a line joins by order no later than this
 constexpr std::int64_t kGroupSeconds = 2;
 constexpr std::size_t kRemembered = 4096;
-constexpr std::size_t kListed = 1000;
 
 void remember(std::deque<std::int64_t>& pids, std::int64_t pid) {
   pids.push_back(pid);
@@ -211,7 +210,7 @@ void OomLog::on(const GroupLine& line) {
 
 void OomLog::on(const ReaperLine& line) {
   if (!line.reaped) {
-    if (notes_.unable_to_reap.size() < kListed) notes_.unable_to_reap.push_back(line.pid);
+    if (notes_.unable_to_reap.size() < OomNotes::kListed) notes_.unable_to_reap.push_back(line.pid);
     wanted_until_ = line_number_ + 200;
   }
   if (OpenReport* open = with_victim(line.pid)) {

@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::int64_t kBodySeconds = 60;  ///< a slow console prints one report for as long
 constexpr std::uint64_t kPanicLines = 60;  ///< who panicked, and its stack
-constexpr std::size_t kListed = 1000;
 constexpr std::size_t kRecordedKeys = 200;
 
 void add_pages(std::string_view values, std::map<std::string, std::int64_t>& into, std::int64_t unit,
@@ -266,7 +265,7 @@ void OomLog::on(const TaskStateLine& line) {
 void OomLog::on(const LockLine& line) {
   auto& alive = notes_.alive_at_lock_dump;
   const bool killed = std::find(killed_.begin(), killed_.end(), line.pid) != killed_.end();
-  if (killed && alive.size() < kListed &&
+  if (killed && alive.size() < OomNotes::kListed &&
       std::find(alive.begin(), alive.end(), line.pid) == alive.end())
     alive.push_back(line.pid);
 }

@@ -24,15 +24,22 @@ std::size_t line_end(std::string_view text, std::size_t at) {
   return end == std::string_view::npos ? end : end + 1;
 }
 
+/// Where the last lines of a piece begin, none of them before `used`. They stay: a table whose end is
+/// in the next piece begins in this one.
+std::size_t first_kept(std::string_view text, std::size_t used) {
+  const std::size_t from = text.size() > kLongestLine / 4 ? text.size() - kLongestLine / 4 : 0;
+  return line_begin(text, std::max(from, used));
+}
+
 bool is_part_of_report(std::string_view line) {
-  const Frame frame = parse_frame(trim_end(line));
+  const LogFrame frame = parse_frame(trim_end(line));
   if (frame.origin == Origin::kOther) return false;
   return frame.text.size() <= 8 || frame.text == "Call Trace:" ||
          classify(frame.text, std::nullopt).index() != 0;
 }
 
 bool is_row(std::string_view line) {
-  const Frame frame = parse_frame(trim_end(line));
+  const LogFrame frame = parse_frame(trim_end(line));
   return std::holds_alternative<TaskRowLine>(classify(frame.text, std::nullopt));
 }
 
@@ -87,17 +94,15 @@ std::size_t LogScanner::take(std::string_view text, bool last) {
     if (!log_.wants_every_line()) {
       const std::size_t mark = find_mark(text, at);
       if (mark == std::string_view::npos) {
-        // The last lines stay: a table whose end is in the next piece begins in this one.
-        const std::size_t keep_from =
-            text.size() > kLongestLine / 4 ? text.size() - kLongestLine / 4 : 0;
-        return last ? text.size() : line_begin(text, std::max({keep_from, at, fed_to}));
+        return last ? text.size() : first_kept(text, at);
       }
       begin = line_begin(text, mark);
       if (begin < at) begin = at;
     }
     const std::size_t end = line_end(text, begin);
     const bool whole = end != std::string_view::npos;
-    if (!whole && !last && text.size() - begin < kLongestLine) return begin;
+    if (!whole && !last && text.size() - begin < kLongestLine)
+      return log_.wants_every_line() ? begin : first_kept(text, at);
     if (!log_.wants_every_line()) feed_before(text, begin, fed_to);
     feed(text.substr(begin, whole ? end - begin : std::string_view::npos));
     at = fed_to = whole ? end : text.size();

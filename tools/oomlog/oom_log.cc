@@ -43,7 +43,7 @@ bool ends_in_word(std::string_view text) {
 
 }  // namespace
 
-void OomLog::stamp(const Frame& frame) {
+void OomLog::stamp(const LogFrame& frame) {
   // A line without a time was printed with the line before it.
   if (!frame.wall.empty()) now_.time.wall = frame.wall;
   if (frame.clock_us) {
@@ -56,7 +56,7 @@ void OomLog::stamp(const Frame& frame) {
   now_.caller = frame.caller;
 }
 
-bool OomLog::continues(const Frame& frame) const {
+bool OomLog::continues(const LogFrame& frame) const {
   if (!has_pending_ || pending_pieces_ >= 4 || frame.framed || frame.text.empty()) return false;
   const bool surely_cut =
       pending_.ends_with(',') || pending_.ends_with("oom-killer:") || pending_.starts_with("oom-kill:");
@@ -76,7 +76,7 @@ std::vector<OomReport> OomLog::feed(std::string_view record) {
   }
   // A record of several lines, as /dev/kmsg gives it: the text, then " KEY=value" lines.
   if (const auto end = line.find('\n'); end != std::string_view::npos) line = line.substr(0, end);
-  Frame frame = parse_frame(line);
+  LogFrame frame = parse_frame(line);
   notes_.printk_dropped += frame.dropped;
   if (frame.origin == Origin::kOther) {
     take_pending();
@@ -141,7 +141,7 @@ void OomLog::take_record(std::string_view text) {
     const auto joined = part.size() > 1 ? joined_record(part) : std::string_view::npos;
     take_text(trim_end(skip_blanks(part.substr(0, joined))));
     if (joined == std::string_view::npos) continue;
-    const Frame frame = parse_frame(part.substr(joined));
+    const LogFrame frame = parse_frame(part.substr(joined));
     stamp(frame);
     take_text(frame.text);
   }

@@ -83,8 +83,8 @@ class OomLog {
   void take_pending();
   void take_record(std::string_view text);
   void take_text(std::string_view text);
-  bool continues(const Frame& frame) const;
-  void stamp(const Frame& frame);
+  bool continues(const LogFrame& frame) const;
+  void stamp(const LogFrame& frame);
 
   void on(std::monostate) {}
   void on(const HeaderLine& line);

@@ -115,6 +115,8 @@ struct OomNotes {
   std::vector<std::int64_t> selected_without_kill;
   std::string kernel;  ///< first version seen
   std::optional<std::int64_t> page_kb;
+
+  static constexpr std::size_t kListed = 1000;  ///< of each list of pids, at most
 };
 
 }  // namespace offheap

@@ -49,6 +49,13 @@ Error no_such_process(pid_t pid) {
                "check the number; inside a container the pids differ from those of the host"};
 }
 
+/// What a process has by itself is below it: a million mappings, the longest command line of execve.
+std::size_t most_bytes_of(std::string_view name) {
+  if (name == "smaps" || name == "maps") return std::size_t{512} << 20;
+  if (name == "cmdline" || name == "environ") return std::size_t{2} << 20;
+  return kTextFileLimitBytes;
+}
+
 /// 0, 1, 2 or 3; -1 when the kernel has no Yama.
 int yama_ptrace_scope() {
   const auto text = read_text(AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope");
@@ -134,8 +141,12 @@ Error Process::read_error(std::string_view name, int code) const {
                where, ""};
 }
 
+bool Process::has_thread(pid_t tid) const {
+  return ::faccessat(directory_.get(), fmt::format("task/{}", tid).c_str(), F_OK, 0) == 0;
+}
+
 Result<std::string> Process::read(const char* name) const {
-  auto text = read_text(directory_.get(), name);
+  auto text = read_text(directory_.get(), name, most_bytes_of(name));
   if (!text) return read_error(name, errno);
   return std::move(*text);
 }

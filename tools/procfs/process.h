@@ -52,7 +52,10 @@ class Process {
   /// True once the process has ended, waited for or not.
   [[nodiscard]] bool exited() const;
 
-  /// One file of /proc/PID as text. Errors as in the header comment.
+  /// Whether thread `tid` is one of this process, and not of another that has the number by now.
+  [[nodiscard]] bool has_thread(pid_t tid) const;
+
+  /// One file of /proc/PID as text. Errors as in the header comment, and a file that is absurdly long.
   Result<std::string> read(const char* name) const;
 
   Result<std::vector<Mapping>> read_smaps() const;

@@ -49,7 +49,7 @@ Result<ProcessMemory> ProcessMemory::open(const Process& process) {
   if (!pagemap.valid()) return process.read_error("pagemap", errno);
   Descriptor memory(::openat(process.directory_fd(), "mem", O_RDONLY | O_CLOEXEC));
   if (!memory.valid()) return process.read_error("mem", errno);
-  ProcessMemory reader(process.pid(), std::move(pagemap), std::move(memory));
+  ProcessMemory reader(process, std::move(pagemap), std::move(memory));
   std::vector<bool> none(1);
   reader.has_pagemap_scan_ = reader.scan_pages({0, kPageBytes}, none);
   return reader;
@@ -61,13 +61,14 @@ std::size_t ProcessMemory::read(Address address, std::span<std::byte> out) const
     const iovec local{out.data() + done, out.size() - done};
     const iovec remote{reinterpret_cast<void*>(address + done),
                        out.size() - done};  // NOLINT: not our address
-    ssize_t count = ::process_vm_readv(pid_, &local, 1, &remote, 1, 0);
+    ssize_t count = ::process_vm_readv(process_->pid(), &local, 1, &remote, 1, 0);
     if (count < 0 && (errno == ENOSYS || errno == EPERM))
       count = ::pread(memory_.get(), local.iov_base, local.iov_len, static_cast<off_t>(address + done));
     if (count <= 0) break;
     done += static_cast<std::size_t>(count);
   }
-  return done;
+  // That call goes by the number. It was this process's if it is still.
+  return process_->exited() ? 0 : done;
 }
 
 bool ProcessMemory::scan_pages(Range range, std::vector<bool>& pages) const {

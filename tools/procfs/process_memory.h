@@ -2,7 +2,8 @@
 //
 // The memory of a live process: copied by process_vm_readv, or through /proc/PID/mem where that call is
 // filtered; residency from the kernel's page tables. Never touches a page that is not resident: reading
-// one would map the zero page into the target and spoil the next count.
+// one would map the zero page into the target and spoil the next count. Never answers with the memory
+// of another process that has the number by now.
 #pragma once
 
 #include <vector>
@@ -27,12 +28,12 @@ class ProcessMemory : public MemoryReader {
   [[nodiscard]] bool excludes_zero_pages() const { return has_pagemap_scan_; }
 
  private:
-  ProcessMemory(pid_t pid, Descriptor pagemap, Descriptor memory)
-      : pid_(pid), pagemap_(std::move(pagemap)), memory_(std::move(memory)) {}
+  ProcessMemory(const Process& process, Descriptor pagemap, Descriptor memory)
+      : process_(&process), pagemap_(std::move(pagemap)), memory_(std::move(memory)) {}
   bool scan_pages(Range range, std::vector<bool>& pages) const;
   void read_pagemap(Range range, std::uint64_t bit, std::vector<bool>& pages) const;
 
-  pid_t pid_;
+  const Process* process_;
   Descriptor pagemap_;
   Descriptor memory_;
   bool has_pagemap_scan_ = true;

@@ -78,6 +78,7 @@ class Seizer {
   /// One thread alone. Its registers, or nothing.
   std::optional<user_regs_struct> stop_one(pid_t tid) {
     if (seize(tid) || wait_until_stopped() || !tracees_.front().stopped) return std::nullopt;
+    if (!process_.has_thread(tid)) return std::nullopt;  // the number is another's by now
     user_regs_struct registers{};
     if (::ptrace(PTRACE_GETREGS, tid, nullptr, &registers) != 0) return std::nullopt;
     return registers;

@@ -11,7 +11,7 @@
 
 namespace offheap {
 
-std::optional<std::string> read_text(int directory_fd, const char* name) {
+std::optional<std::string> read_text(int directory_fd, const char* name, std::size_t limit_bytes) {
   const Descriptor file(::openat(directory_fd, name, O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return std::nullopt;
   constexpr std::size_t kStep = 256 * 1024;
@@ -24,6 +24,10 @@ std::optional<std::string> read_text(int directory_fd, const char* name) {
     if (count < 0) return std::nullopt;
     if (count == 0) break;
     used += static_cast<std::size_t>(count);
+    if (used > limit_bytes) {
+      errno = EFBIG;
+      return std::nullopt;
+    }
   }
   text.resize(used);
   return text;

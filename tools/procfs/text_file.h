@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,9 +32,13 @@ class Descriptor {
   int fd_ = -1;
 };
 
+constexpr std::size_t kTextFileLimitBytes = std::size_t{16} << 20;
+
 /// The whole file `name` below the directory `directory_fd` (AT_FDCWD for a path), or nothing with
-/// errno set. Files of /proc have no size, so it reads until the end.
-std::optional<std::string> read_text(int directory_fd, const char* name);
+/// errno set: EFBIG where there is more than `limit_bytes`. Files of /proc have no size, so it reads
+/// until the end, which a process may move: its command line can be all of its address space.
+std::optional<std::string> read_text(int directory_fd, const char* name,
+                                     std::size_t limit_bytes = kTextFileLimitBytes);
 
 /// What the symbolic link says, or nothing with errno set.
 std::optional<std::string> read_link(int directory_fd, const char* name);

@@ -5,17 +5,18 @@
 #include <array>
 #include <cstring>
 
+#include "base/units.h"
+
 namespace offheap {
 namespace {
 
 using recording::ArenaCell;
+using recording::HotCell;
 using recording::Recording;
 using recording::ThreadSlot;
 
 constexpr Bytes kChunkHeader = 8;
 constexpr Bytes kMmappedChunkHeader = 16;  // before glibc 2.43
-
-Bytes minus(Bytes a, Bytes b) { return a > b ? a - b : 0; }
 
 void add(ArenaCell* to, const ArenaCell& cell) {
   to->in_bytes += cell.in_bytes;
@@ -24,13 +25,22 @@ void add(ArenaCell* to, const ArenaCell& cell) {
   to->out_count += cell.out_count;
 }
 
+ArenaCell cell_of(const HotCell& cell, recording::BackendKind kind) {
+  // Unsigned: a hostile pair must not overflow a signed word.
+  const Bytes in = static_cast<Bytes>(cell.allocated_base) - static_cast<Bytes>(cell.countdown);
+  const Bytes unit = kind == recording::BackendKind::kGlibc ? recording::kChunkWordBytes : 1;
+  return {in, cell.allocated_count, cell.freed * unit, cell.freed_count};
+}
+
 ArenaCell totals_of(const ThreadSlot& slot, recording::BackendKind kind) {
   if (kind == recording::BackendKind::kJemalloc)
-    return {slot.jemalloc_allocated_bytes, slot.allocated_count, slot.jemalloc_deallocated_bytes,
-            slot.freed_count};
-  // Unsigned: a hostile pair must not overflow a signed word.
-  Bytes in = static_cast<Bytes>(slot.allocated_base) - static_cast<Bytes>(slot.countdown);
-  return {in, slot.allocated_count, slot.freed_bytes, slot.freed_count};
+    return {slot.jemalloc_allocated_bytes, 0, slot.jemalloc_deallocated_bytes, 0};
+  ArenaCell totals = cell_of(slot.main, kind);
+  add(&totals, cell_of(slot.own, kind));
+  add(&totals, slot.mmapped);
+  for (const ArenaCell& cell : slot.others) add(&totals, cell);
+  add(&totals, slot.rest);
+  return totals;
 }
 
 /// Converts cells of one recording to usable bytes.
@@ -55,14 +65,14 @@ ArenaCell folded_cell(const recording::Arena& arena) {
 /// Per-arena sums over living threads and what was folded; the main arena is what remains.
 class ArenaSums {
  public:
-  explicit ArenaSums(const Recording& raw) {
+  explicit ArenaSums(const Recording& raw) : kind_(raw.header.backend_kind) {
     for (std::uint32_t i = 1; i < recording::kArenaCapacity; ++i)
       cells_[i] = folded_cell(raw.arenas[i]);
   }
 
   void add_slot(const ThreadSlot& slot) {
     add(&cells_[recording::kMmappedChunks], slot.mmapped);
-    add_indexed(slot.own_index, slot.own);
+    add_indexed(slot.own_index, cell_of(slot.own, kind_));
     for (std::uint32_t i = 0; i < recording::kOtherCells; ++i)
       add_indexed(slot.other_index[i], slot.others[i]);
   }
@@ -87,6 +97,7 @@ class ArenaSums {
       ++rejected_count_;
   }
 
+  recording::BackendKind kind_;
   std::array<ArenaCell, recording::kArenaCapacity> cells_{};
   std::uint64_t rejected_count_ = 0;
 };
@@ -126,8 +137,6 @@ RecordedThread thread_of(const ThreadSlot& slot, const ArenaCell& totals, Units 
   thread.name.assign(slot.name, strnlen(slot.name, sizeof slot.name));
   thread.allocated_bytes = units.usable(totals.in_bytes, totals.in_count, slot.mmapped.in_count);
   thread.freed_bytes = units.usable(totals.out_bytes, totals.out_count, slot.mmapped.out_count);
-  thread.allocated_count = totals.in_count;
-  thread.freed_count = totals.out_count;
   return thread;
 }
 
@@ -176,8 +185,8 @@ void read_counters(const Recording& raw, Snapshot* out) {
   const ArenaCell& mmapped = sums[recording::kMmappedChunks];
   out->allocated_bytes = units.usable(totals.in_bytes, totals.in_count, mmapped.in_count);
   out->freed_bytes = units.usable(totals.out_bytes, totals.out_count, mmapped.out_count);
-  out->allocated_count = totals.in_count;
-  out->freed_count = totals.out_count;
+  if (raw.header.backend_kind != recording::BackendKind::kJemalloc)
+    out->live_count = minus(totals.in_count, totals.out_count);
   bool arenas_known = raw.header.backend_kind == recording::BackendKind::kGlibc &&
                       (raw.header.flags & recording::kFlagArenasUnknown) == 0;
   if (arenas_known) append_arenas(raw, sums, units, out);

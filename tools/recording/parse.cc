@@ -45,9 +45,18 @@ std::string printable_magic(const char (&magic)[8]) {
 
 bool valid_range(std::uint64_t begin, std::uint64_t end) { return begin < end && end <= kAddressLimit; }
 
+/// A file that its process had made but not yet written to: the magic comes last.
+bool never_begun(std::span<const std::byte> image) {
+  if (image.size() != sizeof(Recording)) return false;
+  const auto magic = image.first(sizeof recording::kMagic);
+  return std::all_of(magic.begin(), magic.end(), [](std::byte byte) { return byte == std::byte{0}; });
+}
+
 /// Copies `image` when its header fits; else says why not. Reads no further than `image` goes.
 std::optional<Error> copy_checked(std::span<const std::byte> image, Recording* out) {
   constexpr std::size_t kPrefixBytes = offsetof(recording::Header, pid);
+  if (never_begun(image))
+    return incompatible("a recording that was never begun: its process was killed at its start");
   if (image.size() < kPrefixBytes) {
     return incompatible(
         fmt::format("not a recording: {} bytes, less than its header's start", image.size()));

@@ -6,6 +6,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,6 @@ struct RecordedThread {
   std::string name;
   Bytes allocated_bytes = 0;  ///< usable bytes, exact
   Bytes freed_bytes = 0;
-  std::uint64_t allocated_count = 0;
-  std::uint64_t freed_count = 0;
 };
 
 /// Allocated and freed through the shim in one glibc arena, by all threads that ever ran.
@@ -108,8 +107,8 @@ struct Snapshot {
   bool sample_fixed = false;
   Bytes allocated_bytes = 0;  ///< usable, all threads, exact
   Bytes freed_bytes = 0;
-  std::uint64_t allocated_count = 0;
-  std::uint64_t freed_count = 0;
+  /// Blocks alive. None under jemalloc, whose blocks the shim does not count: see backend.block_count.
+  std::optional<std::uint64_t> live_count;
   Bytes direct_mapped_bytes = 0;
   std::vector<RecordedThread> threads;  ///< living threads; exited ones are in the totals
   std::vector<RecordedArena> arenas;
@@ -119,12 +118,12 @@ struct Snapshot {
   std::vector<RecordedMapping> mappings;
   std::vector<Range> backend_ranges;
   std::vector<TimelinePoint> timeline;  ///< oldest first
-  recording::BackendStatistics backend;
+  recording::BackendStatistics backend{};
   recording::JavaFrames java_frames = recording::JavaFrames::kNoVm;
   std::uint32_t java_version = 0;  ///< feature release, 0 = unknown
   std::string java_missing;        ///< the field that the VM's tables lack
-  recording::Losses losses;
-  recording::SelfCost self;
+  recording::Losses losses{};
+  recording::SelfCost self{};
   std::uint64_t rejected_count = 0;  ///< entries that failed their bounds check and were dropped
   bool consistent = true;            ///< false: threads ended in every attempt to copy the counts
 };

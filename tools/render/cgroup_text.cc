@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t kProcessesShown = 5;
 
-std::string signed_bytes(std::int64_t bytes) {
+/// Of what is most often above zero, so that only the exception shows its sign.
+std::string rest_bytes_text(std::int64_t bytes) {
   const auto size = static_cast<Bytes>(bytes < 0 ? -bytes : bytes);
   return (bytes < 0 ? "-" : "") + format_bytes(size);
 }
@@ -51,7 +52,7 @@ void add_parts(const Cgroup& cgroup, const GroupMemory& group, Page& page) {
   const Bridge& bridge = group.bridge;
   add_part("anonymous", format_bytes(charge.anon_bytes),
            fmt::format("in the RSS of its processes {}, elsewhere {}", format_bytes(bridge.anon_bytes),
-                       signed_bytes(bridge.anon_elsewhere_bytes)),
+                       rest_bytes_text(bridge.anon_elsewhere_bytes)),
            page);
   add_part("files", format_bytes(charge.file_bytes),
            fmt::format("mapped {}, in no RSS {}; the kernel can drop {}",
@@ -65,7 +66,7 @@ void add_parts(const Cgroup& cgroup, const GroupMemory& group, Page& page) {
   add_part("kernel", format_bytes(charge.kernel_bytes), kernel_text(charge), page);
   for (const NamedBytes& other : charge.others)
     add_part(other.name, format_bytes(other.bytes), "", page);
-  add_part("rest", signed_bytes(charge.rest_bytes),
+  add_part("rest", rest_bytes_text(charge.rest_bytes),
            fmt::format("{} what CPUs hold in advance, at most {}",
                        charge.closed() ? "within" : "NOT within", format_bytes(charge.tolerance_bytes)),
            page);
@@ -157,10 +158,9 @@ std::string container_text(const Container& container) {
 
 Json container_json(const std::optional<Container>& container) {
   if (!container) return nullptr;
-  auto text_or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
   Json json{{"id", container->id}, {"runtime", container->runtime}};
-  json["name"] = text_or_null(container->name);
-  json["image"] = text_or_null(container->image);
+  json["name"] = or_null(container->name);
+  json["image"] = or_null(container->image);
   json["restart_count"] = container->restart_count ? Json(*container->restart_count) : Json(nullptr);
   json["oom_killed"] = container->oom_killed ? Json(*container->oom_killed) : Json(nullptr);
   return json;

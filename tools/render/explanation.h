@@ -51,7 +51,7 @@ struct ThreadLine {
   std::string name;
   std::optional<Bytes> allocated_bytes;  ///< none without the shim
   std::optional<Bytes> freed_bytes;
-  Bytes stack_rss_bytes = 0;
+  std::optional<Bytes> stack_rss_bytes;  ///< none of a process that is gone
 };
 
 struct TargetLine {

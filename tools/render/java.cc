@@ -42,11 +42,6 @@ Json user_flags_json(const VmFlags& flags) {
   return json;
 }
 
-template <typename T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json heap_json(const HotspotReport& java, Bytes rss_bytes) {
   if (!java.heap) return nullptr;
   return Json{{"used_bytes", or_null(java.heap->used_bytes)},

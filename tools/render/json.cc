@@ -30,10 +30,9 @@ Json obtained_json(const ObtainedParts& parts) {
 Json target_json(const TargetLine& target) {
   Json json{{"pid", target.pid}, {"command", target.command}};
   json["container"] = container_json(target.container);
-  auto text_or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
-  json["jvm"] = target.jvm ? Json{{"version", text_or_null(target.jvm_version)},
-                                  {"gc", text_or_null(target.jvm_gc)}}
-                           : Json(nullptr);
+  json["jvm"] = target.jvm
+                    ? Json{{"version", or_null(target.jvm_version)}, {"gc", or_null(target.jvm_gc)}}
+                    : Json(nullptr);
   json["libc"] = target.libc;
   json["allocator"] = target.allocator;
   json["shim"] = target.has_shim
@@ -120,15 +119,12 @@ Json backend_json(const recording::BackendStatistics& backend) {
 
 Json threads_json(const std::vector<ThreadLine>& threads) {
   Json rows = Json::array();
-  auto bytes_or_null = [](const std::optional<Bytes>& bytes) {
-    return bytes ? Json(*bytes) : Json(nullptr);
-  };
   for (const ThreadLine& thread : threads) {
     rows.push_back({{"tid", thread.tid},
                     {"name", thread.name},
-                    {"allocated_bytes", bytes_or_null(thread.allocated_bytes)},
-                    {"freed_bytes", bytes_or_null(thread.freed_bytes)},
-                    {"stack_rss_bytes", thread.stack_rss_bytes}});
+                    {"allocated_bytes", or_null(thread.allocated_bytes)},
+                    {"freed_bytes", or_null(thread.freed_bytes)},
+                    {"stack_rss_bytes", or_null(thread.stack_rss_bytes)}});
   }
   return rows;
 }
@@ -186,6 +182,7 @@ Json self_json(const SelfLine& self, const Ledger& ledger) {
                     {"module_full", self.losses.module_full_count},
                     {"backend_range_full", self.losses.backend_range_full_count},
                     {"arena_full", self.losses.arena_full_count},
+                    {"java_name_full", self.losses.java_name_full_count},
                     {"reentrant", self.losses.reentrant_count}};
   json["samples"] = {{"count", self.cost.sample_count},
                      {"timed_count", self.cost.sample_timed_count},
@@ -227,7 +224,8 @@ Json to_json(const Explanation& explanation) {
 }
 
 std::string json_text(const Json& document) {
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  // ASCII only: a terminal may act on some of what is beyond it.
+  return document.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace offheap

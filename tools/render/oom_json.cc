@@ -6,13 +6,6 @@
 namespace offheap {
 namespace {
 
-template <typename T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 /// "crio" is the word of explain; this contract spells it as the project does.
 std::string runtime_word(const Container& container) {
   if (container.runtime == "crio") return "cri-o";

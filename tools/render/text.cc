@@ -257,10 +257,11 @@ void add_threads(const Explanation& explanation, Page& page) {
   });
   page.heading("THREADS, by what they allocated");
   for (std::size_t i = 0; i < std::min(kThreadsShown, order.size()); ++i) {
-    page.line(fmt::format("  {:>8}  {:<18}{:>12} allocated{:>12} freed{:>12} stack", order[i]->tid,
+    const auto& stack = order[i]->stack_rss_bytes;
+    page.line(fmt::format("  {:>8}  {:<18}{:>12} allocated{:>12} freed{}", order[i]->tid,
                           sanitise(order[i]->name, 16), format_bytes(*order[i]->allocated_bytes),
                           format_bytes(order[i]->freed_bytes.value_or(0)),
-                          format_bytes(order[i]->stack_rss_bytes)));
+                          stack ? fmt::format("{:>12} stack", format_bytes(*stack)) : ""));
   }
   if (order.size() > kThreadsShown)
     page.line(fmt::format("  and {} more", order.size() - kThreadsShown));

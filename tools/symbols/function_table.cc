@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbols/function_table.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gelf.h>
 #include <libelf.h>
@@ -12,6 +11,9 @@
 #include <cstring>
 #include <memory>
 
+#include "apart/target_file.h"
+#include "symbols/table_message.h"
+
 namespace offheap {
 namespace {
 
@@ -19,33 +21,20 @@ constexpr off_t kFileLimitBytes = off_t{4} << 30;
 constexpr std::size_t kSymbolLimit = 8'000'000;
 constexpr std::size_t kNameLimitBytes = 16 * 1024;
 
-class File {
- public:
-  explicit File(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    struct stat status {};
-    bool usable = fd_ >= 0 && fstat(fd_, &status) == 0 && S_ISREG(status.st_mode) &&
-                  status.st_size <= kFileLimitBytes;
-    if (usable && elf_version(EV_CURRENT) != EV_NONE) elf_ = elf_begin(fd_, ELF_C_READ, nullptr);
-    if (elf_ != nullptr && (elf_kind(elf_) != ELF_K_ELF || gelf_getclass(elf_) != ELFCLASS64))
-      close_elf();
-  }
-  ~File() {
-    close_elf();
-    if (fd_ >= 0) close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  [[nodiscard]] Elf* elf() const { return elf_; }
-
- private:
-  void close_elf() {
-    if (elf_ != nullptr) elf_end(elf_);
-    elf_ = nullptr;
-  }
-  int fd_;
-  Elf* elf_ = nullptr;
+struct EndElf {
+  void operator()(Elf* elf) const { elf_end(elf); }
 };
+
+std::unique_ptr<Elf, EndElf> open_elf(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > kFileLimitBytes ||
+      elf_version(EV_CURRENT) == EV_NONE)
+    return nullptr;
+  std::unique_ptr<Elf, EndElf> elf(elf_begin(fd, ELF_C_READ, nullptr));
+  if (elf && (elf_kind(elf.get()) != ELF_K_ELF || gelf_getclass(elf.get()) != ELFCLASS64))
+    return nullptr;
+  return elf;
+}
 
 void read_build_id(Elf_Data* notes, FunctionTable* table) {
   GElf_Nhdr note;
@@ -148,14 +137,26 @@ std::string hex(const std::vector<std::uint8_t>& bytes, std::size_t from, std::s
 
 }  // namespace
 
-std::optional<FunctionTable> read_function_table(const std::string& path) {
-  File file(path);
-  if (file.elf() == nullptr) return std::nullopt;
+std::optional<FunctionTable> read_function_table(int fd) {
+  const auto elf = open_elf(fd);
+  if (!elf) return std::nullopt;
   FunctionTable table;
-  read_notes(file.elf(), &table);
-  read_sections(file.elf(), &table);
+  read_notes(elf.get(), &table);
+  read_sections(elf.get(), &table);
   sort_functions(&table.functions);
   return table;
+}
+
+std::optional<FunctionTable> read_target_functions(const std::string& root, const std::string& path,
+                                                   const ApartLimits& limits) {
+  const Descriptor file = open_target_file(root, path);
+  if (!file.valid()) return std::nullopt;
+  const auto read = [](int fd) {
+    const auto table = read_function_table(fd);
+    return table ? encode_function_table(*table) : std::string();
+  };
+  const auto message = work_apart(file.get(), read, limits);
+  return message ? decode_function_table(*message) : std::nullopt;
 }
 
 const FunctionSymbol* find_function(const FunctionTable& table, Address address) {
@@ -166,24 +167,24 @@ const FunctionSymbol* find_function(const FunctionTable& table, Address address)
   return found.size == 0 || address - found.begin < found.size ? &found : nullptr;
 }
 
-std::vector<std::string> debug_file_candidates(const FunctionTable& table, const std::string& path,
-                                               const std::string& root,
-                                               const std::vector<std::string>& debug_directories) {
-  std::vector<std::string> candidates;
+std::vector<TargetPath> debug_file_candidates(const FunctionTable& table, const std::string& path,
+                                              const std::string& root,
+                                              const std::vector<std::string>& debug_directories) {
+  std::vector<TargetPath> candidates;
   std::vector<std::string> roots = {root};
   if (!root.empty()) roots.emplace_back();
   for (const std::string& base : roots)
     for (const std::string& directory : debug_directories)
       if (table.build_id.size() > 1)
-        candidates.push_back(fmt::format("{}{}/.build-id/{}/{}.debug", base, directory,
-                                         hex(table.build_id, 0, 1),
-                                         hex(table.build_id, 1, table.build_id.size())));
+        candidates.push_back(
+            {base, fmt::format("{}/.build-id/{}/{}.debug", directory, hex(table.build_id, 0, 1),
+                               hex(table.build_id, 1, table.build_id.size()))});
   if (table.debug_link.empty()) return candidates;
   std::string folder = folder_of(path);
-  candidates.push_back(fmt::format("{}{}/{}", root, folder, table.debug_link));
-  candidates.push_back(fmt::format("{}{}/.debug/{}", root, folder, table.debug_link));
+  candidates.push_back({root, fmt::format("{}/{}", folder, table.debug_link)});
+  candidates.push_back({root, fmt::format("{}/.debug/{}", folder, table.debug_link)});
   for (const std::string& directory : debug_directories)
-    candidates.push_back(fmt::format("{}{}{}/{}", root, directory, folder, table.debug_link));
+    candidates.push_back({root, fmt::format("{}{}/{}", directory, folder, table.debug_link)});
   return candidates;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "apart/apart.h"
 #include "base/units.h"
 
 namespace offheap {
@@ -27,19 +28,30 @@ struct FunctionTable {
   bool has_symtab = false;                ///< false: .dynsym only
 };
 
-/// Reads `path`. Nothing when it is not a regular file that libelf understands.
+/// Reads the regular file `fd`, in this process: for files of a target take the one below.
 ///
-/// Errors: nothing on any damage; a table with what could be read otherwise.
+/// Errors: nothing when libelf does not understand it; else a table with what could be read.
 /// Thread: any; no shared state.
 /// Source: elf(5); gabi "Symbol Table"; gdb's manual "Debugging Information in Separate Files".
-std::optional<FunctionTable> read_function_table(const std::string& path);
+std::optional<FunctionTable> read_function_table(int fd);
+
+/// Reads `path` within `root` (apart/target_file.h), in a child that can do nothing else.
+///
+/// Errors: nothing also when the file cannot be opened, or made the child fail or pass `limits`.
+std::optional<FunctionTable> read_target_functions(const std::string& root, const std::string& path,
+                                                   const ApartLimits& limits = {});
 
 /// The function that holds `address`, or null.
 const FunctionSymbol* find_function(const FunctionTable& table, Address address);
 
+struct TargetPath {
+  std::string root;
+  std::string path;
+};
+
 /// Where a debug file may stand, best first: by build id, then by debug link.
-std::vector<std::string> debug_file_candidates(const FunctionTable& table, const std::string& path,
-                                               const std::string& root,
-                                               const std::vector<std::string>& debug_directories);
+std::vector<TargetPath> debug_file_candidates(const FunctionTable& table, const std::string& path,
+                                              const std::string& root,
+                                              const std::vector<std::string>& debug_directories);
 
 }  // namespace offheap

@@ -3,17 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
+#include "base/path.h"
 #include "symbols/function_table.h"
 
 namespace offheap {
 namespace {
-
-std::string base_name(const std::string& path) {
-  std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
-}
 
 /// A module and, once it was asked for, its functions.
 struct LoadedModule {
@@ -34,25 +31,60 @@ bool ids_differ(const std::vector<std::uint8_t>& loaded, const std::vector<std::
   return !loaded.empty() && loaded != on_disk;
 }
 
+/// Reads files as long as there is time and memory: a target may name as many as it likes.
+class FileReading {
+ public:
+  explicit FileReading(const SymbolOptions& options)
+      : time_left_(options.most_time), bytes_left_(options.most_bytes) {}
+
+  [[nodiscard]] bool is_over() const { return time_left_.count() <= 0 || bytes_left_ == 0; }
+
+  std::optional<FunctionTable> read(const TargetPath& file) {
+    if (is_over()) return std::nullopt;
+    ApartLimits limits;
+    limits.deadline = std::min(limits.deadline, time_left_);
+    limits.answer_bytes = std::min(limits.answer_bytes, bytes_left_);
+    const auto begin = Clock::now();
+    auto table = read_target_functions(file.root, file.path, limits);
+    time_left_ -= std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
+    if (table) bytes_left_ -= std::min(bytes_left_, bytes_of(*table));
+    return table;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static Bytes bytes_of(const FunctionTable& table) {
+    Bytes bytes = 0;
+    for (const FunctionSymbol& function : table.functions)
+      bytes += sizeof function + function.name.size();
+    return bytes;
+  }
+
+  std::chrono::milliseconds time_left_;
+  Bytes bytes_left_;
+};
+
 /// The first candidate that is the debug file of `table`'s file.
 std::optional<FunctionTable> read_debug_file(const FunctionTable& table, const std::string& path,
-                                             const SymbolOptions& options) {
-  for (const std::string& candidate :
+                                             const SymbolOptions& options, FileReading& reading) {
+  for (const TargetPath& candidate :
        debug_file_candidates(table, path, options.root, options.debug_directories)) {
-    std::optional<FunctionTable> debug = read_function_table(candidate);
+    std::optional<FunctionTable> debug = reading.read(candidate);
     if (debug && debug->has_symtab && !ids_differ(table.build_id, debug->build_id)) return debug;
   }
   return std::nullopt;
 }
 
-void load(LoadedModule* loaded, const SymbolOptions& options) {
+void load(LoadedModule* loaded, const SymbolOptions& options, FileReading& reading) {
   loaded->tried = true;
   const RecordedModule& module = loaded->module;
   if (is_kernel_module(module)) {
     loaded->source = SymbolSource::kKernel;
     return;
   }
-  std::optional<FunctionTable> table = read_function_table(options.root + module.path);
+  if (reading.is_over()) loaded->source = SymbolSource::kTooMuch;
+  std::optional<FunctionTable> table = reading.read({options.root, module.path});
   if (!table) return;
   if (ids_differ(module.build_id, table->build_id)) {
     loaded->source = SymbolSource::kFileChanged;
@@ -60,7 +92,7 @@ void load(LoadedModule* loaded, const SymbolOptions& options) {
   }
   loaded->source = SymbolSource::kFile;
   if (!table->has_symtab)
-    if (std::optional<FunctionTable> debug = read_debug_file(*table, module.path, options)) {
+    if (std::optional<FunctionTable> debug = read_debug_file(*table, module.path, options, reading)) {
       loaded->source = SymbolSource::kDebugFile;
       table = std::move(debug);
     }
@@ -71,6 +103,8 @@ const char* reason(SymbolSource source) {
   switch (source) {
     case SymbolSource::kFileChanged:
       return "the file has changed since it was loaded";
+    case SymbolSource::kTooMuch:
+      return "not read, the files before it took all the time or memory there is for names";
     case SymbolSource::kNone:
       return "the file cannot be read";
     default:
@@ -83,7 +117,7 @@ const char* reason(SymbolSource source) {
 class Symbolizer::Implementation {
  public:
   Implementation(std::vector<RecordedModule> modules, SymbolOptions options)
-      : options_(std::move(options)) {
+      : options_(std::move(options)), reading_(options_) {
     for (RecordedModule& module : modules) modules_.push_back({std::move(module), false, {}, {}});
   }
 
@@ -93,12 +127,13 @@ class Symbolizer::Implementation {
     for (LoadedModule& loaded : modules_)
       if (loaded.module.range.contains(address) && (found == nullptr || found->module.unloaded))
         found = &loaded;
-    if (found != nullptr && !found->tried) load(found, options_);
+    if (found != nullptr && !found->tried) load(found, options_, reading_);
     return found;
   }
 
   std::vector<LoadedModule> modules_;
   SymbolOptions options_;
+  FileReading reading_;
 };
 
 Symbolizer::Symbolizer(std::vector<RecordedModule> modules, SymbolOptions options)
@@ -112,7 +147,8 @@ SymbolFrame Symbolizer::resolve_return_address(Address address) {
   const LoadedModule* loaded = implementation_->module_at(call);
   if (loaded == nullptr) return {fmt::format("0x{:x}", address), "", 0, false};
   SymbolFrame frame;
-  frame.module = loaded->source == SymbolSource::kKernel ? "[vdso]" : base_name(loaded->module.path);
+  frame.module =
+      loaded->source == SymbolSource::kKernel ? "[vdso]" : std::string(base_name(loaded->module.path));
   Address virtual_address = call - loaded->module.load_bias;
   if (const FunctionSymbol* function =
           loaded->table ? find_function(*loaded->table, virtual_address) : nullptr) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From return addresses to names. Reads the ELF files of the target's own root, debug files included,
-// with elfutils. The files are hostile: sizes are capped, every answer may be "module+0xoffset", and a
-// file that is not the one that was loaded gives no names at all.
+// with elfutils, in children. The files are hostile: sizes and time are capped, every answer may be
+// "module+0xoffset", and a file that is not the one that was loaded gives no names at all.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,6 +23,7 @@ enum class SymbolSource {
   kFile,         ///< the file's own .symtab or .dynsym
   kDebugFile,    ///< a separate debug file
   kFileChanged,  ///< the file on disk has another build id than the one that was loaded
+  kTooMuch,      ///< not tried: the files before it took all the time or memory there is
   kKernel,       ///< vdso: named, without symbols
 };
 
@@ -30,6 +32,9 @@ struct SymbolOptions {
   std::string root;
   /// Where debug files stand, inside `root` and, as a second try, on this machine.
   std::vector<std::string> debug_directories = {"/usr/lib/debug"};
+  /// For reading all files together. A single one has what is left, and ApartLimits at most.
+  std::chrono::milliseconds most_time{20'000};
+  Bytes most_bytes = Bytes{512} << 20;
 };
 
 struct SymbolFrame {

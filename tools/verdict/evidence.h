@@ -48,6 +48,7 @@ struct Evidence {
   Ledger ledger;
   bool rss_known = true;  ///< false for a recording alone: the ledger is empty
   std::optional<HeapReport> heap;
+  bool heap_unread = false;  ///< whether there is a glibc heap is not known
   std::optional<MallocTotals> malloc;
   std::optional<recording::BackendStatistics> backend;
   std::string allocator;  ///< "glibc 2.36", "jemalloc 5.3.0"; empty when unknown

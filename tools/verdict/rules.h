@@ -45,6 +45,11 @@ void judge_huge_pages(const Evidence& evidence, Findings& findings);
 /// After all others: it looks at what their remedies would save.
 void judge_limit(const Evidence& evidence, Findings& findings);
 
+double share_of_rss(const Evidence& evidence, Bytes bytes);
+
+/// "12 % of RSS"
+std::string percent_of_rss(const Evidence& evidence, Bytes bytes);
+
 /// "offheap explain TARGET --for 60s"
 std::string look_longer(const Evidence& evidence);
 

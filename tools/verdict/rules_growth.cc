@@ -199,6 +199,15 @@ std::string how_to_record(const Evidence& evidence) {
   return "restart under `offheap run -- CMD`, or " + attach + " --inject`";
 }
 
+double share_of_rss(const Evidence& evidence, Bytes bytes) {
+  if (evidence.ledger.rss_bytes == 0) return 0;
+  return static_cast<double>(bytes) / static_cast<double>(evidence.ledger.rss_bytes);
+}
+
+std::string percent_of_rss(const Evidence& evidence, Bytes bytes) {
+  return fmt::format("{:.0f} % of RSS", 100 * share_of_rss(evidence, bytes));
+}
+
 std::string look_longer(const Evidence& evidence) {
   if (!evidence.rss_known) return fmt::format("offheap diff {} LATER-RECORDING", evidence.target);
   return fmt::format("offheap explain {} --for 60s", evidence.target);

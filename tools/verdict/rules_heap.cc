@@ -216,6 +216,8 @@ void judge_fragmentation(const Evidence& evidence, Findings& findings) {
 void judge_unobserved_allocator(const Evidence& evidence, Findings& findings) {
   if (!evidence.rss_known || evidence.malloc) return;
   if (evidence.has_shim && !evidence.program_has_own_malloc) return;
+  const std::string& library = evidence.ledger.foreign_allocator;
+  if (evidence.heap_unread && library.empty() && !evidence.program_has_own_malloc) return;
   const Bytes bytes =
       evidence.ledger.rss_of(Owner::kBackendRanges) + evidence.ledger.rss_of(Owner::kUnknown);
   const bool most =
@@ -224,7 +226,6 @@ void judge_unobserved_allocator(const Evidence& evidence, Findings& findings) {
   Verdict verdict;
   verdict.kind = VerdictKind::kUnobservedAllocator;
   verdict.bytes = bytes;
-  const std::string& library = evidence.ledger.foreign_allocator;
   verdict.confidence = evidence.program_has_own_malloc || !library.empty() ? 0.85 : 0.6;
   const std::string who = !library.empty()                  ? library + " (its library is mapped)"
                           : evidence.program_has_own_malloc ? "a malloc inside the program"

@@ -5,21 +5,11 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "base/units.h"
 #include "verdict/rules.h"
 
 namespace offheap {
 namespace {
-
-Bytes minus(Bytes a, Bytes b) { return a > b ? a - b : 0; }
-
-double share_of_rss(const Evidence& evidence, Bytes bytes) {
-  if (evidence.ledger.rss_bytes == 0) return 0;
-  return static_cast<double>(bytes) / static_cast<double>(evidence.ledger.rss_bytes);
-}
-
-std::string percent(const Evidence& evidence, Bytes bytes) {
-  return fmt::format("{:.0f} % of RSS", 100 * share_of_rss(evidence, bytes));
-}
 
 /// How much the last point lies above the first; 0 without two.
 Bytes rise_of(const std::vector<TrendPoint>& points) {
@@ -71,7 +61,7 @@ std::string heap_return_remedy(const std::string& gc) {
   if (gc == "G1") return "-XX:G1PeriodicGCInterval=60000 lets an idle G1 give memory back";
   if (gc == "ZGC") return "-XX:SoftMaxHeapSize and -XX:ZUncommitDelay let ZGC give memory back";
   if (gc == "Shenandoah") return "-XX:ShenandoahUncommitDelay lets Shenandoah give memory back";
-  return "-XX:MaxHeapFreeRatio=30 gives memory back at the next full collection";
+  return "-XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=30 give memory back at the next full collection";
 }
 
 }  // namespace
@@ -86,7 +76,7 @@ void judge_java_heap(const Evidence& evidence, Findings& findings) {
   verdict.bytes = bytes;
   verdict.confidence = heap.used_bytes ? 0.8 : 0.6;
   verdict.summary = fmt::format("{} resident are the Java heap, {}: {}, of {} committed and at most {}",
-                                format_bytes(bytes), percent(evidence, bytes),
+                                format_bytes(bytes), percent_of_rss(evidence, bytes),
                                 heap.used_bytes ? format_bytes(*heap.used_bytes) + " in use"
                                                 : std::string("its use is not known"),
                                 format_bytes(heap.committed_bytes), format_bytes(heap.reserved_bytes));
@@ -118,8 +108,8 @@ void judge_java_metaspace(const Evidence& evidence, Findings& findings) {
   verdict.kind = VerdictKind::kJavaMetaspace;
   verdict.bytes = bytes;
   verdict.confidence = !grows ? 0.5 : has_more_loaders(java) ? 0.9 : 0.7;
-  verdict.summary =
-      fmt::format("{} of class metadata resident, {}", format_bytes(bytes), percent(evidence, bytes));
+  verdict.summary = fmt::format("{} of class metadata resident, {}", format_bytes(bytes),
+                                percent_of_rss(evidence, bytes));
   if (classes.complete) {
     verdict.summary +=
         fmt::format(": {} classes of {} class loaders", classes.class_count, classes.loader_count);
@@ -165,7 +155,7 @@ void judge_java_code_cache(const Evidence& evidence, Findings& findings) {
   verdict.confidence = full ? 0.9 : grows ? 0.8 : 0.5;
   verdict.summary =
       fmt::format("{} of compiled code resident, {}: {} in use of {} reserved", format_bytes(bytes),
-                  percent(evidence, bytes), format_bytes(used), format_bytes(reserved));
+                  percent_of_rss(evidence, bytes), format_bytes(used), format_bytes(reserved));
   for (const CodeHeap& heap : java.now.code_heaps) {
     verdict.evidence.push_back(fmt::format("{}: {} in use of {}", heap.name,
                                            format_bytes(heap.used_bytes),
@@ -204,7 +194,7 @@ void judge_direct_buffers(const Evidence& evidence, Findings& findings) {
   verdict.confidence = grows ? 0.95 : 0.8;
   verdict.summary = fmt::format(
       "{} in {} direct buffers by java.nio.Bits' own count, {}; the limit is {}", format_bytes(bytes),
-      direct.count.value_or(0), percent(evidence, bytes), format_bytes(direct.limit_bytes));
+      direct.count.value_or(0), percent_of_rss(evidence, bytes), format_bytes(direct.limit_bytes));
   const Bytes malloc_bytes =
       evidence.ledger.rss_of(Owner::kMallocArenas) + evidence.ledger.rss_of(Owner::kMallocMmapped);
   verdict.evidence.push_back(fmt::format(

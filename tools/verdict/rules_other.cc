@@ -10,11 +10,6 @@
 namespace offheap {
 namespace {
 
-double share_of_rss(const Evidence& evidence, Bytes bytes) {
-  if (evidence.ledger.rss_bytes == 0) return 0;
-  return static_cast<double>(bytes) / static_cast<double>(evidence.ledger.rss_bytes);
-}
-
 void add_details(const Evidence& evidence, Owner owner, Verdict& verdict) {
   constexpr std::size_t kShown = 3;
   std::size_t shown = 0;
@@ -24,10 +19,6 @@ void add_details(const Evidence& evidence, Owner owner, Verdict& verdict) {
         fmt::format("{}: {} resident", detail.label, format_bytes(detail.rss_bytes)));
     ++shown;
   }
-}
-
-std::string percent(const Evidence& evidence, Bytes bytes) {
-  return fmt::format("{:.0f} % of RSS", 100 * share_of_rss(evidence, bytes));
 }
 
 /// What the cgroup cannot get rid of by dropping clean file pages.
@@ -50,8 +41,9 @@ void judge_thread_stacks(const Evidence& evidence, Findings& findings) {
   verdict.bytes = bytes;
   verdict.confidence = 0.9;
   const std::uint64_t threads = std::max<std::uint64_t>(evidence.thread_count, 1);
-  verdict.summary = fmt::format("{} in the stacks of {} threads, {} each, {}", format_bytes(bytes),
-                                threads, format_bytes(bytes / threads), percent(evidence, bytes));
+  verdict.summary =
+      fmt::format("{} in the stacks of {} threads, {} each, {}", format_bytes(bytes), threads,
+                  format_bytes(bytes / threads), percent_of_rss(evidence, bytes));
   const std::uint64_t before = evidence.thread_count_before;
   const bool growing = before > 0 && evidence.thread_count > before + before / 8 + 2;
   if (growing) {
@@ -79,7 +71,7 @@ void judge_mapped_files(const Evidence& evidence, Findings& findings) {
   verdict.confidence = 0.9;
   verdict.summary =
       fmt::format("{} are pages of mapped files, {}: the kernel drops clean ones when it needs memory",
-                  format_bytes(bytes), percent(evidence, bytes));
+                  format_bytes(bytes), percent_of_rss(evidence, bytes));
   add_details(evidence, Owner::kFile, verdict);
   verdict.remedy =
       "none needed unless the pages are dirty; to keep them out of RSS: madvise(MADV_DONTNEED) after "

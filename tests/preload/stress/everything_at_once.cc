@@ -104,7 +104,7 @@ void run_job(unsigned index) {
 
 int wanted_seconds() {
   const char* seconds = getenv("OFFHEAP_STRESS_SECONDS");
-  return seconds ? atoi(seconds) : 3;
+  return seconds ? atoi(seconds) : 2;
 }
 }  // namespace
 

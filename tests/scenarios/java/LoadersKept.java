@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One class is defined again and again, each time by a new class loader that somebody keeps, as a redeployed
-// application does. With "run" its methods are run too, so that under -Xcomp the compiled code grows instead.
+// application does. With "run" its methods are run too, so that under -Xcomp the compiled code grows instead; it is
+// ready when there is so much of it that a slow machine is seen to have it too.
 import java.io.InputStream;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryPoolMXBean;
@@ -10,6 +11,7 @@ import java.util.List;
 
 public final class LoadersKept {
     private static final List<Class<?>> kept = new ArrayList<>();
+    private static final long READY_CODE_BYTES = 10L << 20;
 
     /** Many calls: three bytes each as bytecode, some fifty as machine code. */
     public static final class Work implements Runnable {
@@ -62,7 +64,6 @@ public final class LoadersKept {
         long metaspace = 0;
         long committed = 0;
         long classSpace = 0;
-        long code = 0;
         for (MemoryPoolMXBean pool : ManagementFactory.getMemoryPoolMXBeans()) {
             long used = pool.getUsage().getUsed();
             if (pool.getName().equals("Metaspace")) {
@@ -70,13 +71,30 @@ public final class LoadersKept {
                 committed = pool.getUsage().getCommitted();
             } else if (pool.getName().equals("Compressed Class Space")) {
                 classSpace = used;
-            } else if (pool.getName().startsWith("Code")) {
-                code += used;
             }
         }
         // The pool called Metaspace has the class space in it.
         return ",\"metaspace_bytes\":" + (metaspace - classSpace) + ",\"class_space_bytes\":" + classSpace
-            + ",\"both_committed_bytes\":" + committed + ",\"code_cache_bytes\":" + code + ",\"loaders\":" + kept.size();
+            + ",\"both_committed_bytes\":" + committed + ",\"code_cache_bytes\":" + codeBytes() + ",\"loaders\":" + kept.size();
+    }
+
+    private static long codeBytes() {
+        long bytes = 0;
+        for (MemoryPoolMXBean pool : ManagementFactory.getMemoryPoolMXBeans()) {
+            if (pool.getName().startsWith("Code")) {
+                bytes += pool.getUsage().getUsed();
+            }
+        }
+        return bytes;
+    }
+
+    private static void keepOneMore(byte[] code, boolean run) throws ReflectiveOperationException {
+        Class<?> defined = new Loader().define(code);
+        Object work = defined.getDeclaredConstructor().newInstance();
+        if (run) {
+            ((Runnable) work).run();
+        }
+        kept.add(defined);
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -86,16 +104,17 @@ public final class LoadersKept {
         try (InputStream file = LoadersKept.class.getResourceAsStream("LoadersKept$Work.class")) {
             code = file.readAllBytes();
         }
+        while (run && codeBytes() < READY_CODE_BYTES) {
+            for (int i = 0; i < 100; i++) {
+                keepOneMore(code, true);
+            }
+        }
         Truth.say("ready", cause, pools());
         long start = System.nanoTime();
+        long before = kept.size();
         while (Truth.working()) {
-            Class<?> defined = new Loader().define(code);
-            Object work = defined.getDeclaredConstructor().newInstance();
-            if (run) {
-                ((Runnable) work).run();
-            }
-            kept.add(defined);
-            Truth.pace(start, kept.size(), run ? 1500 : 3000);
+            keepOneMore(code, run);
+            Truth.pace(start, kept.size() - before, run ? 1500 : 3000);
         }
         Truth.say("held", cause, pools());
         Truth.rest();

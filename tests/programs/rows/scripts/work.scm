@@ -1,0 +1,12 @@
+;; SPDX-License-Identifier: Apache-2.0
+(use-modules (ice-9 threads) (ice-9 popen) (ice-9 rdelim) (srfi srfi-1))
+(define (work seed)
+  (let loop ((n 0) (acc '()))
+    (if (< n 60) (loop (+ n 1) (map (lambda (x) (modulo (* x (+ n seed)) 99991)) (iota 3000 1)))
+        (apply + acc))))
+(define results (map join-thread (map (lambda (seed) (call-with-new-thread (lambda () (work seed)))) '(1 2 3 4))))
+(define strings (map (lambda (n) (make-string 1000 #\a)) (iota 20000)))
+(gc)
+(let* ((port (open-input-pipe "echo through a shell")) (line (read-line port)))
+  (close-pipe port)
+  (display (list results (length strings) line)) (newline))

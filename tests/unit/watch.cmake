@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+if(TARGET offheap_watch)
+  add_executable(watch_test watch_threshold_test.cc watch_store_test.cc watch_incident_test.cc)
+  target_link_libraries(watch_test PRIVATE offheap_watch GTest::gtest_main)
+  gtest_discover_tests(watch_test DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+endif()
+if(TARGET offheap_commands)
+  add_executable(watch_commands_test watch_commands_test.cc)
+  target_link_libraries(watch_commands_test PRIVATE offheap_commands GTest::gtest_main)
+  gtest_discover_tests(watch_commands_test DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+endif()
