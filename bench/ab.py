@@ -26,11 +26,12 @@ def redis(arguments, port):
 
 def jvm_service(arguments, port):
     program = programs.JvmService
+    needs = (program.needs[0], ("wrk", "wrk"))
     classes = os.path.join(arguments.programs, "java")
     seconds = max(round(10 * arguments.scale), 1)
-    return (program.needs,
+    return (needs,
             ["--start", shlex.join(program.server_command(classes, port)), "--ready", f"tcp:{port}", "--parse", "wrk",
-             "--load", shlex.join([*program.load_command(port, seconds), "--latency"])])
+             "--load", f"wrk -t 2 -c 8 -d {seconds}s --latency http://127.0.0.1:{port}/"])
 
 
 SERVERS = {"redis-server, 16 in a pipeline": ("redis", redis), "JVM service, 8 connections": ("jvm", jvm_service)}

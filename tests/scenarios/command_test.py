@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,35 @@ def no_permission(build, directory):
                           capture_output=True, text=True, timeout=20, check=False)
     require(done.returncode == UNREADABLE, f"left with {done.returncode}: {done.stderr}")
     require("CAP_SYS_PTRACE" in done.stderr, f"does not name the missing capability: {done.stderr}")
+
+
+# capabilities(7), include/uapi/linux/capability.h
+DAC_READ_SEARCH, SYS_PTRACE, SYSLOG, CHECKPOINT_RESTORE = 2, 19, 34, 40
+
+
+def capabilities(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return {name: int(word, 16) for name, word in re.findall(r"^Cap(Inh|Prm|Eff|Bnd):\t([0-9a-f]+)$", status, re.M)}
+
+
+def rights_given_up(build, _):
+    """As root it keeps what looking takes, and looks at another user's process with that."""
+    if os.geteuid() != 0:
+        raise harness.Skip("not root: there are no rights to give up")
+    others = ["setpriv", "--reuid", "65534", "--clear-groups", "sleep", "60"]
+    with harness.Target(others, {}) as target:
+        while os.stat(f"/proc/{target.pid}").st_uid != 65534:
+            time.sleep(0.01)
+        look = subprocess.Popen([str(build.offheap), "explain", str(target.pid), "--for", "2s", "--json"],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        held = capabilities(look.pid)
+        out, err = look.communicate(timeout=20)
+    require(look.returncode == 0, f"left with {look.returncode}: {err}")
+    harness.check_sums(json.loads(out))
+    wanted = sum(1 << bit for bit in (DAC_READ_SEARCH, SYS_PTRACE, SYSLOG, CHECKPOINT_RESTORE)) & capabilities("self")["Prm"]
+    require(held["Prm"] == held["Eff"] == wanted, f"holds {held['Prm']:x}, {held['Eff']:x}; wanted {wanted:x}")
+    require(held["Inh"] & ~wanted == 0, f"inheritable: {held['Inh']:x}")
 
 
 def usage(build, _):
@@ -243,7 +273,7 @@ def known_backends(build, _):
         harness.run_offheap(build, ["run", "--backend", name, "--", "true"])
 
 
-TESTS = (contract_native, contract_jvm, contract_recording, record_directory, known_backends, kill_9, damaged_recording, hostile_recording, no_such_pid, no_permission, usage, not_preloaded, static_program,
+TESTS = (contract_native, contract_jvm, contract_recording, record_directory, known_backends, kill_9, damaged_recording, hostile_recording, no_such_pid, no_permission, rights_given_up, usage, not_preloaded, static_program,
          unknown_backend_in_the_environment, target_exits_during_the_look, fail_on, snapshot_and_diff, run_command)
 
 

@@ -62,7 +62,7 @@ def kill_while_down(build):
     with Store() as store, group(LIMIT) as directory:
         with Watch(build, store) as watch:
             process = run_in(directory, ["perl", "-e", f'push @b, "x" x 1048576 for 1 .. 76; <STDIN>; {eater(200)}'])
-            watch.wait_for_line("snapshot: ")
+            watch.wait_for_line(f"/{directory.name}: snapshot: ")  # other groups may be in trouble too
         process.stdin.write(b"\n")
         process.stdin.flush()
         require(process.wait(60) == -9, "the program was not killed")

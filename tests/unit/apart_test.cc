@@ -8,10 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <vector>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <string>
 
 #include "apart/target_file.h"
 
@@ -52,6 +56,42 @@ TEST(Apart, Input_IsReadByTheChild) {
   EXPECT_EQ(answer,
             "\x7f"
             "ELF");
+}
+
+/// The permitted capabilities of this process's only child, as /proc has them; empty when there is
+/// none.
+std::string rights_of_child() {
+  std::string rights;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string child;
+    std::ifstream(task.path() / "children") >> child;
+    std::ifstream status("/proc/" + child + "/status");
+    for (std::string key; !child.empty() && status >> key;)
+      if (key == "CapPrm:") status >> rights;
+  }
+  return rights;
+}
+
+TEST(Apart, Child_HasNoRights) {
+  if (::geteuid() != 0) GTEST_SKIP() << "not root: there are no rights to give up";
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  const Descriptor input(ends[0]);
+  Descriptor held(ends[1]);
+  auto answer = std::async(std::launch::async, [&input] {
+    return work_apart(input.get(), [](int fd) {
+      char byte = 0;
+      return std::string(1, ::read(fd, &byte, 1) == 0 ? 'e' : '?');
+    });
+  });
+  std::string rights;
+  for (int i = 0; i < 5000 && rights != "0000000000000000"; ++i) {
+    ::usleep(1000);
+    rights = rights_of_child();
+  }
+  held = Descriptor();
+  EXPECT_EQ(rights, "0000000000000000");
+  EXPECT_EQ(answer.get(), "e");
 }
 
 TEST(Apart, CrashOfAnyKind_IsNoAnswer) {

@@ -3,6 +3,7 @@
 // find_thread_stacks on this process: waiting, running and dead threads, small stacks and large ones.
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,14 +38,15 @@ void* run(void* argument) {
   return nullptr;
 }
 
-/// Until the worker waits in the kernel, which takes its time on a busy machine.
+/// Until the worker waits in futex, which takes its time on a busy machine: std::atomic spins and
+/// yields before.
 void wait_until_asleep(const Worker& worker) {
   while (worker.tid == 0) ::usleep(100);
   const auto path = "/proc/self/task/" + std::to_string(worker.tid) + "/syscall";
   for (int i = 0; i < 20000 && !worker.busy; ++i) {
     std::string call;
     std::ifstream(path) >> call;
-    if (call != "running") return;
+    if (call == std::to_string(SYS_futex)) return;
     ::usleep(500);
   }
 }
@@ -106,7 +108,9 @@ TEST(ThreadStacks, DeadThreads_LeaveCachedStacks) {
   stop = true;
   stop.notify_all();
   for (auto& thread : threads) thread.join();
+  // Atomics share their futexes: to wake one may have woken the other.
   ::usleep(5000);
+  wait_until_asleep(other);
   const auto stacks = find();
   for (const auto& worker : workers) {
     const bool cached = std::any_of(stacks.begin(), stacks.end(), [&](const ThreadStack& stack) {

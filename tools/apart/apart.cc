@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <initializer_list>
 
+#include "apart/rights.h"
 #include "procfs/text_file.h"
 
 namespace offheap {
@@ -124,6 +125,7 @@ bool write_all(std::string_view text) {
   if (!keep_two_descriptors(input, output)) ::_exit(1);
   ::prctl(PR_SET_DUMPABLE, 0);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) ::_exit(1);
+  keep_rights(kNoRights);
   set_limits(limits);
   if (!kInstrumented && !forbid_everything_else()) ::_exit(1);
   ::_exit(write_all(work(kInput)) ? 0 : 1);

@@ -20,7 +20,8 @@ struct ApartLimits {
 };
 
 /// What `work` returns, computed in a child that may read `input`, compute and answer; any other system
-/// call, a crash, too much memory, time or answer ends it. The caller checks the answer as it would the
+/// call, a crash, too much memory, time or answer ends it. It has no
+/// capability. The caller checks the answer as it would the
 /// input: whoever took the child over wrote it.
 ///
 /// Errors: nothing when there was no answer; nothing of the child is left.

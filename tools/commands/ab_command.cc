@@ -245,7 +245,7 @@ void add_server_options(CLI::App& command, AbAsked& asked) {
 
 void add_ab(Commands& commands) {
   static AbAsked asked;
-  auto* command = commands.add("ab", "Compare allocators and tunings on your own command",
+  auto* command = commands.add("ab", "Compare allocators and tunings on your own command", kAllRights,
                                [] { return do_ab(asked); });
   command->footer(kFooter + ab::known_tunings());
   command->add_option("--backends", asked.backends,

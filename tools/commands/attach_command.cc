@@ -47,7 +47,7 @@ Result<int> do_attach(const AttachOptions& options) {
 void add_attach(Commands& commands) {
   const auto asked = std::make_shared<AttachOptions>();
   auto* command = commands.add("attach", "Start recording in a running JVM, without a restart",
-                               [asked] { return do_attach(*asked); });
+                               kAllRights, [asked] { return do_attach(*asked); });
   command->add_option("target", asked->target, "a pid, or a container's name or id")->required();
   command->add_flag("--detach", asked->detach, "end the recording and get out of the way");
   command->add_option("--sample", asked->sample, "mean bytes between samples; adaptive when not given");

@@ -181,7 +181,7 @@ Result<int> do_doctor(const Asked& asked) {
 void add_run(Commands& commands, Asked& asked) {
   auto* command =
       commands.add("run", "Start a program with the shim preloaded: run [OPTIONS] -- CMD...",
-                   [&asked] { return run_command(asked.run); });
+                   kAllRights, [&asked] { return run_command(asked.run); });
   command->add_option("--backend", asked.run.backend,
                       "next (default), glibc, tcmalloc, jemalloc or /path/to/lib.so");
   command->add_option("--arena-max", asked.run.arena_max,
@@ -195,7 +195,7 @@ void add_run(Commands& commands, Asked& asked) {
 }
 
 void add_explain(Commands& commands, Asked& asked) {
-  auto* command = commands.add("explain", "Where the memory of a process is, and why",
+  auto* command = commands.add("explain", "Where the memory of a process is, and why", kRightsToLook,
                                [&asked] { return do_explain(asked); });
   command
       ->add_option("target", asked.explain.target,
@@ -222,12 +222,12 @@ void add_explain(Commands& commands, Asked& asked) {
 }
 
 void add_documents(Commands& commands, Asked& asked) {
-  auto* snapshot = commands.add("snapshot", "Write everything that is known to a file",
+  auto* snapshot = commands.add("snapshot", "Write everything that is known to a file", kRightsToKeep,
                                 [&asked] { return do_snapshot(asked); });
   snapshot->add_option("target", asked.target, "a pid, a container or a cgroup")->required();
   snapshot->add_option("-o,--output", asked.output, "the JSON file to write")->required();
   snapshot->add_flag("--no-pause", asked.no_pause, "never stop the target");
-  auto* diff = commands.add("diff", "What grew between two snapshots or recordings",
+  auto* diff = commands.add("diff", "What grew between two snapshots or recordings", kRightsToLook,
                             [&asked] { return do_diff(asked); });
   diff->add_option("old", asked.before, "a snapshot or recording")->required();
   diff->add_option("new", asked.after, "a later one")->required();
@@ -235,7 +235,7 @@ void add_documents(Commands& commands, Asked& asked) {
 }
 
 void add_doctor(Commands& commands, Asked& asked) {
-  auto* command = commands.add("doctor", "Did the preload take effect, and if not why",
+  auto* command = commands.add("doctor", "Did the preload take effect, and if not why", kRightsToLook,
                                [&asked] { return do_doctor(asked); });
   command->add_option("target", asked.target, "a pid, a container or a cgroup")->required();
   command->add_flag("--json", asked.json, "schema offheap.doctor/1");

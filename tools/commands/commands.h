@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 
+#include "apart/rights.h"
 #include "base/result.h"
 
 namespace offheap {
@@ -20,19 +21,28 @@ class Commands {
 
   explicit Commands(CLI::App& app) : app_(app) {}
 
-  /// A new subcommand. `action` may refer to what the returned command's options are bound to, if that
-  /// lives as long as the program does.
-  CLI::App* add(const std::string& name, const std::string& description, Action action) {
-    actions_[name] = std::move(action);
+  /// A new subcommand, done with no more than `rights`. `action` may refer to what the returned
+  /// command's options are bound to, if that lives as long as the program does.
+  CLI::App* add(const std::string& name, const std::string& description, Rights rights, Action action) {
+    commands_[name] = {rights, std::move(action)};
     return app_.add_subcommand(name, description);
   }
 
   /// Does what was asked for.
-  Result<int> act() const { return actions_.at(app_.get_subcommands().front()->get_name())(); }
+  Result<int> act() const {
+    const Command& command = commands_.at(app_.get_subcommands().front()->get_name());
+    keep_rights(command.rights);
+    return command.action();
+  }
 
  private:
+  struct Command {
+    Rights rights = kNoRights;
+    Action action;
+  };
+
   CLI::App& app_;
-  std::map<std::string, Action> actions_;
+  std::map<std::string, Command> commands_;
 };
 
 /// The commands that have a file of their own, commands/<name>_command.cc.

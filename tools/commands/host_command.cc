@@ -213,7 +213,7 @@ void add_host(Commands& commands) {
   static HostAsked asked;
   auto* command = commands.add(
       "host", "A host in trouble on one screen, and what to do; works without memory to spare",
-      [] { return do_host(asked); });
+      kRightsToLook | right(CAP_IPC_LOCK) | right(CAP_SYS_RESOURCE), [] { return do_host(asked); });
   command->add_option("--for", asked.between,
                       "time between the two looks that growth is taken from: 200ms, 10s");
   command

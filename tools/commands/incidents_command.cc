@@ -70,7 +70,7 @@ Result<int> do_incidents(const IncidentsAsked& asked) {
 void add_incidents(Commands& commands) {
   static IncidentsAsked asked;
   auto* command = commands.add("incidents", "What `offheap watch` kept: a list, or one in full",
-                               [] { return do_incidents(asked); });
+                               kRightsToLook, [] { return do_incidents(asked); });
   command->add_option("id", asked.id, "an incident's id, the beginning of one, or last");
   command->add_option("--store", asked.store, "the directory of `offheap watch`")
       ->capture_default_str();

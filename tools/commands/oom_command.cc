@@ -123,7 +123,7 @@ void add_oom(Commands& commands) {
   static OomAsked asked;
   auto* command =
       commands.add("oom", "Kernel logs: who was killed for lack of memory, whose limit, and why",
-                   [] { return do_oom(asked); });
+                   kRightsToLook, [] { return do_oom(asked); });
   command->footer(
       "A log is dmesg in any time format, syslog, journalctl in any output format, a raw /dev/kmsg\n"
       "or a console's; gzip or not. Several are read as one: each kill counts once.");

@@ -196,7 +196,7 @@ void add_peek(Commands& commands) {
   static PeekAsked asked;
   auto* command =
       commands.add("peek", "What a part of the memory holds: strings, classes, zeros, pointers",
-                   [] { return do_peek(asked); });
+                   kRightsToLook, [] { return do_peek(asked); });
   command->footer(
       "Prints what the memory holds: strings can be passwords, keys or personal data. They are\n"
       "cut at 80 characters unless --string-length says otherwise.\n"

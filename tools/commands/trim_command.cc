@@ -133,7 +133,7 @@ void add_trim(Commands& commands) {
   static TrimAsked asked;
   auto* command =
       commands.add("trim", "Ask the allocator to give free memory back: predicted against measured",
-                   [] { return do_trim(asked); });
+                   kAllRights, [] { return do_trim(asked); });
   command->footer(
       "A JVM is asked by its diagnostic command, a program under the shim through the shim.\n"
       "Any other program needs --inject: one of its waiting threads is borrowed for the call.\n"

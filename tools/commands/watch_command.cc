@@ -48,7 +48,7 @@ Result<int> do_watch(const WatchAsked& asked) {
 void add_watch(Commands& commands) {
   static WatchAsked asked;
   auto* command = commands.add("watch", "Follow containers, keep evidence of those that are OOM-killed",
-                               [] { return do_watch(asked); });
+                               kRightsToKeep | right(CAP_SYS_NICE), [] { return do_watch(asked); });
   command->footer(
       "Runs until SIGTERM; one line an event on stderr. `offheap incidents` shows what it kept.\n"
       "Needs root, or CAP_SYS_PTRACE, CAP_SYSLOG and the right to read the processes; on the host or\n"
