@@ -12,7 +12,7 @@ least=${1:-0}
 
 # Everything that reads what a target, a log, a daemon or another program wrote.
 parsers=(
-  tools/procfs/{smaps,process,text_file,exported_symbols,inner_tids}.cc
+  tools/procfs/{smaps,process,text_file,exported_symbols,inner_tids,thread_stacks}.cc
   tools/symbols/{function_table,table_message,demangle}.cc
   tools/ledger/elf_spans.cc
   tools/glibc_heap/*.cc
@@ -31,7 +31,7 @@ parsers=(
 tests=(apart_test containers_test explain_test procfs_test glibc_heap_test host_test hotspot_test oomlog_test
   peek_test recording_test symbols_test watch_test ab_report_test ab_entry_test ab_load_output_test
   heap_property_test stacks_property_test host_property_test oomlog_property_test ab_property_test)
-fuzzers=(recording smaps elf_memory attach cgroup docker host oomlog ab_rows function_table binary peek load_output
+fuzzers=(recording smaps thread_stacks elf_memory attach cgroup docker host oomlog ab_rows function_table binary peek load_output
   ab_entry watch arenas hotspot)
 mutations=2000
 

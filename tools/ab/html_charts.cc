@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kColours = 8;
 constexpr std::size_t kPointsOfRun = 400;
 constexpr double kMiB = 1024.0 * 1024.0;
-constexpr double kWidth = 1020;
+constexpr double kChartWidth = 1020;
 constexpr double kShortestSeconds = 1e-3;  ///< there is nothing to draw of a shorter run
 
 /// Where a chart draws, in units of its viewBox.
@@ -174,10 +174,10 @@ std::string rss_chart(const Comparison& comparison, const Summary& summary) {
           most, static_cast<double>(summary.has_children ? point.tree_rss_bytes : point.rss_bytes));
   }
   if (seconds < kShortestSeconds || most <= 0) return {};
-  const Plot plot{84, 12, kWidth - 84 - 16, 320, seconds, std::max(most * 1.04, kMiB)};
+  const Plot plot{84, 12, kChartWidth - 84 - 16, 320, seconds, std::max(most * 1.04, kMiB)};
   std::string svg = fmt::format(
       R"(<svg id="rss" viewBox="0 0 {} {}" role="img" aria-label="RSS over time" data-left="{}" data-width="{}" data-seconds="{}">)",
-      kWidth, plot.top + plot.height + 30, plot.left, plot.width, seconds);
+      kChartWidth, plot.top + plot.height + 30, plot.left, plot.width, seconds);
   svg += grid_of(plot);
   for (std::size_t entry = 0; entry < comparison.entries.size(); ++entry) {
     svg += fmt::format(R"(<g class="entry" data-entry="{}">)", entry);
@@ -215,7 +215,7 @@ std::string ratio_chart(const Summary& summary) {
   }
   if (rows.empty()) return {};
   std::string svg = fmt::format(
-      R"(<svg id="ratios" viewBox="0 0 {} {:.0f}" role="img" aria-label="Ratios">)", kWidth, y);
+      R"(<svg id="ratios" viewBox="0 0 {} {:.0f}" role="img" aria-label="Ratios">)", kChartWidth, y);
   for (const double part : {-1.0, -0.5, 0.0, 0.5, 1.0}) {
     const double ratio = std::pow(axis.reach, part);
     svg += straight(axis.x(ratio), 20, axis.x(ratio), y - 8,

@@ -25,7 +25,7 @@ struct Entry {
   char name[1];
 };
 
-ssize_t read_again(int fd, char* into, std::size_t size) {
+ssize_t read_uninterrupted(int fd, char* into, std::size_t size) {
   ssize_t count = 0;
   do count = ::read(fd, into, size);
   while (count < 0 && errno == EINTR);
@@ -78,7 +78,7 @@ std::optional<std::string_view> Files::read(int directory, const char* path) {
   std::size_t used = 0;
   ssize_t count = 1;
   while (used < buffer_.size()) {
-    count = read_again(fd, buffer_.data() + used, buffer_.size() - used);
+    count = read_uninterrupted(fd, buffer_.data() + used, buffer_.size() - used);
     if (count <= 0) break;
     used += static_cast<std::size_t>(count);
   }
@@ -94,7 +94,7 @@ bool Files::each_line(int directory, const char* path,
   if (fd < 0) return false;
   std::size_t held = 0;
   for (;;) {
-    const ssize_t count = read_again(fd, buffer_.data() + held, buffer_.size() - held);
+    const ssize_t count = read_uninterrupted(fd, buffer_.data() + held, buffer_.size() - held);
     if (count < 0) count_failure(errno, path);
     if (count <= 0) break;
     std::string_view text(buffer_.data(), held + static_cast<std::size_t>(count));
@@ -118,7 +118,7 @@ int Files::each_record(const char* path, const std::function<bool(std::string_vi
   const int fd = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return errno;
   for (;;) {
-    const ssize_t count = read_again(fd, buffer_.data(), buffer_.size());
+    const ssize_t count = read_uninterrupted(fd, buffer_.data(), buffer_.size());
     if (count < 0 && errno == EPIPE)
       continue;  // records were overwritten meanwhile: goes on after them
     if (count <= 0 || !record({buffer_.data(), static_cast<std::size_t>(count)})) break;

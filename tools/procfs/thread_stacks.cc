@@ -29,7 +29,7 @@ constexpr Bytes kDescriptorAlign = 64;
 constexpr Bytes kDescriptorBytes = 0xa00;
 constexpr Bytes kScanBytes = 1 << 20;  // a thread that waits is rarely deeper than this
 constexpr Bytes kMostStackBytes = Bytes{64} << 30;
-constexpr std::size_t kMostThreads = 200'000;
+constexpr std::size_t kMostSteps = 200'000;  // from node to node of all lists together
 
 struct ThreadDescriptor {
   Address address = 0;
@@ -58,10 +58,17 @@ class StackFinder {
     std::vector<ThreadStack> stacks;
     for (const auto& [address, tid] : found_) {
       auto range = tid == main_tid() ? main_stack() : bounds_at(address, bounds_offset);
-      if (range) stacks.push_back({tid, *range, address, 0});
+      if (range && is_mapped(*range)) stacks.push_back({tid, *range, address, 0});
     }
     std::sort(stacks.begin(), stacks.end(),
               [](const auto& a, const auto& b) { return a.range.begin < b.range.begin; });
+    // Whoever wrote the descriptors wrote what they say. No page is looked at twice for that.
+    Address end = 0;
+    std::erase_if(stacks, [&end](const ThreadStack& stack) {
+      if (stack.range.begin < end) return true;
+      end = stack.range.end;
+      return false;
+    });
     return stacks;
   }
 
@@ -72,6 +79,17 @@ class StackFinder {
     const auto next = std::upper_bound(mappings_.begin(), mappings_.end(), address,
                                        [](Address a, const Mapping& m) { return a < m.range.end; });
     return next != mappings_.end() && next->range.contains(address) ? &*next : nullptr;
+  }
+
+  /// Whether all of `range` is.
+  [[nodiscard]] bool is_mapped(const Range& range) const {
+    const auto* mapping = mapping_of(range.begin);
+    if (mapping == nullptr) return false;
+    const auto* last = mappings_.data() + mappings_.size() - 1;
+    while (mapping->range.end < range.end && mapping != last &&
+           mapping[1].range.begin == mapping->range.end)
+      ++mapping;
+    return mapping->range.end >= range.end;
   }
 
   [[nodiscard]] std::optional<Range> main_stack() const {
@@ -148,7 +166,7 @@ class StackFinder {
   std::optional<Address> follow(Address node) {
     const Address first = node;
     std::optional<Address> head;
-    for (std::size_t steps = 0; steps < kMostThreads; ++steps) {
+    for (; steps_ < kMostSteps; ++steps_) {
       const auto descriptor = descriptor_at(node - kListOffset);
       if (descriptor)
         found_.emplace(descriptor->address, descriptor->tid);
@@ -235,6 +253,7 @@ class StackFinder {
   std::vector<std::uint32_t> tids_;                    // as we see them, ascending
   std::map<std::uint32_t, std::uint32_t> tid_of_own_;  // by what stands in the descriptors
   bool may_stop_;
+  std::size_t steps_ = 0;
   std::map<Address, std::uint32_t> found_;
 };
 

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The thread descriptors of this very process, with words of them and of glibc's lists shown otherwise:
+// bounds, tids, links to descriptors that nobody made, in circles too. Whatever they say, stacks are
+// mapped memory, none lies in another, and no thread is one that the kernel does not list.
+//
+//   input = patches of 16 bytes: place, kind, element (2), offset (4), value (8)
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <vector>
+
+#include "fuzz.h"
+#include "procfs/process_memory.h"
+#include "procfs/thread_stacks.h"
+
+namespace {
+
+using offheap::Address;
+using offheap::Bytes;
+using offheap::Range;
+
+constexpr std::size_t kPatchBytes = 16;
+constexpr std::size_t kMostPatches = 64;
+constexpr std::size_t kThreads = 4;
+constexpr Bytes kDescriptorBytes = 0xa00;
+constexpr Bytes kListOffset = 0x2c0;
+
+/// Shaped as dead threads' descriptors: each names itself and the next.
+struct alignas(64) Forged {
+  std::array<std::uint64_t, kDescriptorBytes / 8> words{};
+};
+std::array<Forged, 32> forged;
+
+Address address_of(const void* thing) { return reinterpret_cast<Address>(thing); }
+
+void forge() {
+  for (std::size_t i = 0; i < forged.size(); ++i) {
+    auto& words = forged[i].words;
+    const Address next = address_of(&forged[(i + 1) % forged.size()]) + kListOffset;
+    words[0] = words[2] = address_of(&forged[i]);
+    words[kListOffset / 8] = words[kListOffset / 8 + 1] = next;
+  }
+}
+
+/// This process with threads that wait in the kernel, as long as it lives.
+struct Self {
+  offheap::Process process;
+  offheap::ProcessMemory memory;
+  std::vector<offheap::Mapping> mappings;
+  std::vector<std::uint32_t> tids;
+  std::vector<Address> descriptors;
+
+  static const Self& get() {
+    static const Self self = make();
+    return self;
+  }
+
+ private:
+  static Self make() {
+    forge();
+    static std::array<int, 2> never{};
+    fuzz::require(pipe(never.data()) == 0, "a pipe can be made");
+    const auto wait = [](void*) -> void* {
+      char byte = 0;
+      (void)!read(never[0], &byte, 1);
+      return nullptr;
+    };
+    for (std::size_t i = 0; i < kThreads; ++i) {
+      pthread_t thread{};
+      fuzz::require(pthread_create(&thread, nullptr, wait, nullptr) == 0, "a thread can be made");
+    }
+    usleep(100'000);  // until they wait
+    auto process = offheap::Process::open(getpid());
+    fuzz::require(process.ok(), "this process can be opened");
+    auto memory = offheap::ProcessMemory::open(*process);
+    fuzz::require(memory.ok(), "its memory can be read");
+    Self self{std::move(*process), std::move(*memory), {}, {}, {}};
+    self.mappings = *self.process.read_smaps();
+    self.tids = *self.process.read_thread_ids();
+    const auto stacks = offheap::find_thread_stacks(self.process, self.memory, self.mappings, false);
+    for (const auto& stack : *stacks)
+      if (stack.thread_pointer != 0) self.descriptors.push_back(stack.thread_pointer);
+    fuzz::require(self.descriptors.size() > kThreads, "all threads are found while nothing is changed");
+    for (const Forged& one : forged) self.descriptors.push_back(address_of(&one));
+    return self;
+  }
+};
+
+struct Patch {
+  Address address = 0;
+  std::uint64_t value = 0;
+};
+
+class Damaged : public offheap::MemoryReader {
+ public:
+  Damaged(const Self& self, std::span<const std::uint8_t> input) : memory_(self.memory) {
+    for (; input.size() >= kPatchBytes && patches_.size() < kMostPatches;
+         input = input.subspan(kPatchBytes))
+      add(self, input.data());
+  }
+
+  std::size_t read(Address address, std::span<std::byte> out) const override {
+    const std::size_t got = memory_.read(address, out);
+    for (const Patch& patch : patches_)
+      for (std::size_t i = 0; i < sizeof patch.value; ++i)
+        if (const Address at = patch.address + i; at >= address && at - address < got)
+          out[at - address] = static_cast<std::byte>(patch.value >> 8 * i & 0xff);
+    return got;
+  }
+  std::vector<bool> resident_pages(Range range) const override {
+    bytes_looked_at_ += range.size();
+    return memory_.resident_pages(range);
+  }
+  [[nodiscard]] Bytes bytes_looked_at() const { return bytes_looked_at_; }
+
+ private:
+  /// Kinds: a word of a descriptor; a link of one, to another; bounds, which stand behind the links.
+  void add(const Self& self, const std::uint8_t* input) {
+    std::uint16_t element = 0;
+    std::uint32_t offset = 0;
+    Patch patch;
+    std::memcpy(&element, input + 2, sizeof element);
+    std::memcpy(&offset, input + 4, sizeof offset);
+    std::memcpy(&patch.value, input + 8, sizeof patch.value);
+    const Address descriptor = self.descriptors[input[0] % self.descriptors.size()];
+    const Address other = self.descriptors[element % self.descriptors.size()];
+    switch (input[1] % 4) {
+      case 0:
+        patch.address = descriptor + offset % (kDescriptorBytes / 8) * 8;
+        break;
+      case 1:
+        patch.address = descriptor + kListOffset + offset % 2 * 8;
+        patch.value = other + kListOffset;
+        break;
+      case 2:  // a begin somewhere in a mapping
+        patch.address = descriptor + kListOffset + offset % ((kDescriptorBytes - kListOffset) / 8) * 8;
+        patch.value = self.mappings[element % self.mappings.size()].range.begin + patch.value % 0x10000;
+        break;
+      default:  // a size
+        patch.address = descriptor + kListOffset + offset % ((kDescriptorBytes - kListOffset) / 8) * 8;
+        patch.value %= Bytes{1} << 37;
+    }
+    patches_.push_back(patch);
+  }
+
+  const offheap::ProcessMemory& memory_;
+  std::vector<Patch> patches_;
+  mutable Bytes bytes_looked_at_ = 0;
+};
+
+Bytes mapped_bytes(std::span<const offheap::Mapping> mappings) {
+  Bytes sum = 0;
+  for (const auto& mapping : mappings) sum += mapping.range.size();
+  return sum;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const Self& self = Self::get();
+  const Damaged memory(self, {data, size});
+  const auto stacks = offheap::find_thread_stacks(self.process, memory, self.mappings, false);
+  fuzz::require(stacks.ok(), "this process's threads can be listed");
+  fuzz::require(size >= kPatchBytes || stacks->size() > kThreads, "all threads are found");
+  Address end = 0;
+  for (const offheap::ThreadStack& stack : *stacks) {
+    fuzz::require(stack.range.begin >= end && stack.range.begin < stack.range.end,
+                  "stacks ascend and none lies in another");
+    end = stack.range.end;
+    fuzz::require(stack.rss_bytes <= stack.range.size() + 2 * offheap::kPageBytes,
+                  "a stack's resident bytes fit in it");
+    fuzz::require(
+        stack.tid == 0 || std::find(self.tids.begin(), self.tids.end(), stack.tid) != self.tids.end(),
+        "a thread is one that the kernel lists");
+  }
+  // What a thread is searched for from its stack pointer, and each stack once.
+  fuzz::require(
+      memory.bytes_looked_at() <= mapped_bytes(self.mappings) + (kThreads + 1) * (Bytes{1} << 20),
+      "no page is looked at for every descriptor that claims it");
+  return 0;
+}
