@@ -47,48 +47,47 @@ void forge() {
   }
 }
 
-/// This process with threads that wait in the kernel, as long as it lives.
+/// Threads that wait in the kernel for as long as this process lives.
+void start_threads() {
+  static std::array<int, 2> never{};
+  fuzz::require(pipe(never.data()) == 0, "a pipe can be made");
+  const auto wait = [](void*) -> void* {
+    char byte = 0;
+    (void)!read(never[0], &byte, 1);
+    return nullptr;
+  };
+  for (std::size_t i = 0; i < kThreads; ++i) {
+    pthread_t thread{};
+    fuzz::require(pthread_create(&thread, nullptr, wait, nullptr) == 0, "a thread can be made");
+  }
+  usleep(100'000);  // until they wait
+}
+
+template <typename T>
+T whole(offheap::Result<T> result) {
+  fuzz::require(result.ok(), "this process can be read");
+  return std::move(*result);
+}
+
 struct Self {
-  offheap::Process process;
-  offheap::ProcessMemory memory;
-  std::vector<offheap::Mapping> mappings;
-  std::vector<std::uint32_t> tids;
-  std::vector<Address> descriptors;
+  Self() {
+    const auto stacks = whole(offheap::find_thread_stacks(process, memory, mappings, false));
+    for (const auto& stack : stacks)
+      if (stack.thread_pointer != 0) descriptors.push_back(stack.thread_pointer);
+    fuzz::require(descriptors.size() > kThreads, "all threads are found while nothing is changed");
+    for (const Forged& one : forged) descriptors.push_back(address_of(&one));
+  }
 
   static const Self& get() {
-    static const Self self = make();
+    static const Self self;
     return self;
   }
 
- private:
-  static Self make() {
-    forge();
-    static std::array<int, 2> never{};
-    fuzz::require(pipe(never.data()) == 0, "a pipe can be made");
-    const auto wait = [](void*) -> void* {
-      char byte = 0;
-      (void)!read(never[0], &byte, 1);
-      return nullptr;
-    };
-    for (std::size_t i = 0; i < kThreads; ++i) {
-      pthread_t thread{};
-      fuzz::require(pthread_create(&thread, nullptr, wait, nullptr) == 0, "a thread can be made");
-    }
-    usleep(100'000);  // until they wait
-    auto process = offheap::Process::open(getpid());
-    fuzz::require(process.ok(), "this process can be opened");
-    auto memory = offheap::ProcessMemory::open(*process);
-    fuzz::require(memory.ok(), "its memory can be read");
-    Self self{std::move(*process), std::move(*memory), {}, {}, {}};
-    self.mappings = *self.process.read_smaps();
-    self.tids = *self.process.read_thread_ids();
-    const auto stacks = offheap::find_thread_stacks(self.process, self.memory, self.mappings, false);
-    for (const auto& stack : *stacks)
-      if (stack.thread_pointer != 0) self.descriptors.push_back(stack.thread_pointer);
-    fuzz::require(self.descriptors.size() > kThreads, "all threads are found while nothing is changed");
-    for (const Forged& one : forged) self.descriptors.push_back(address_of(&one));
-    return self;
-  }
+  offheap::Process process = (forge(), start_threads(), whole(offheap::Process::open(getpid())));
+  offheap::ProcessMemory memory = whole(offheap::ProcessMemory::open(process));
+  std::vector<offheap::Mapping> mappings = whole(process.read_smaps());
+  std::vector<std::uint32_t> tids = whole(process.read_thread_ids());
+  std::vector<Address> descriptors;
 };
 
 struct Patch {

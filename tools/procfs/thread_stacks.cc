@@ -30,6 +30,7 @@ constexpr Bytes kDescriptorBytes = 0xa00;
 constexpr Bytes kScanBytes = 1 << 20;  // a thread that waits is rarely deeper than this
 constexpr Bytes kMostStackBytes = Bytes{64} << 30;
 constexpr std::size_t kMostSteps = 200'000;  // from node to node of all lists together
+constexpr std::size_t kMostOthers = 64;      // nodes of a list that are no descriptors
 
 struct ThreadDescriptor {
   Address address = 0;
@@ -166,12 +167,14 @@ class StackFinder {
   std::optional<Address> follow(Address node) {
     const Address first = node;
     std::optional<Address> head;
-    for (; steps_ < kMostSteps; ++steps_) {
-      const auto descriptor = descriptor_at(node - kListOffset);
-      if (descriptor)
-        found_.emplace(descriptor->address, descriptor->tid);
-      else
+    std::size_t others = 0;  // the head, and threads that are just being made
+    for (; steps_ < kMostSteps && others < kMostOthers; ++steps_) {
+      if (const auto descriptor = descriptor_at(node - kListOffset)) {
+        if (!found_.emplace(descriptor->address, descriptor->tid).second) break;  // been here
+      } else {
         head = node;
+        ++others;
+      }
       const auto next = memory_.read_value<Address>(node);
       if (!next || *next == first || *next == 0) break;
       node = *next;
