@@ -51,7 +51,7 @@ for test in "${tests[@]}"; do
   objects+=(-object "$program")
 done
 for fuzzer in "${fuzzers[@]}"; do
-  corpus=$PWD/tests/fuzz/corpus/$fuzzer
+  corpus=$PWD/tests/fuzz/corpus/${fuzzer/#binary/function_table}
   program=build-coverage/tests/fuzz/${fuzzer}_fuzzer
   (cd build-coverage/tests/fuzz && "./${fuzzer}_fuzzer" "$corpus" "$mutations" >/dev/null)
   objects+=(-object "$program")

@@ -18,6 +18,7 @@
 #include "glibc_heap/glibc_heap.h"
 #include "glibc_heap/malloc_layout.h"
 #include "property/heap_child.h"
+#include "zero_page.h"
 
 namespace offheap {
 namespace {
@@ -150,7 +151,11 @@ TEST_P(HeapWorkload, Report_EqualsMallinfoTrimAndBooks) {
     ASSERT_EQ(child.read_line(), "trimmed");
     const auto after = process->read_smaps();
     ASSERT_TRUE(after.ok());
-    EXPECT_EQ(anonymous_bytes(*before) - anonymous_bytes(*after), sum.trimmable);
+    // malloc_trim reads what it has not touched before, and has it from then on where there is no zero
+    // page.
+    const Bytes read = kernel_has_zero_page() ? 0 : 16 * kPageBytes;
+    EXPECT_LE(anonymous_bytes(*before), anonymous_bytes(*after) + sum.trimmable);
+    EXPECT_GE(anonymous_bytes(*before) + read, anonymous_bytes(*after) + sum.trimmable);
     if (HasFailure()) break;
   }
 }

@@ -6,6 +6,7 @@ Each test starts real programs. `caller` calls one function of libc, or loads a 
 """
 
 import argparse
+import errno
 import os
 import pathlib
 import shutil
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from trim_harness import Skip, Target, TrimBuild, require, run_main, run_offheap
+from trim_harness import Absent, Skip, Target, TrimBuild, require, run_main, run_offheap
 
 EINTR = 4
 KEPT_ERRNO = 4711
@@ -262,10 +263,15 @@ def a_32_bit_target_is_refused(build):
                            "-o", str(program)], input=source, text=True, capture_output=True, check=False)
     if made.returncode != 0:
         raise Skip("the compiler makes no 32-bit programs")
-    with Target([program], build.environment("none")) as target:
+    try:
+        target = Target([program], build.environment("none"))
+    except OSError as problem:
+        if problem.errno != errno.ENOEXEC:
+            raise
+        raise Absent("the kernel runs no 32-bit programs") from problem
+    with target:
         time.sleep(0.2)
-        if target.process.poll() is not None:
-            raise Skip("the kernel runs no 32-bit programs")
+        require(target.process.poll() is None, f"the 32-bit program ended with {target.process.poll()}")
         refused(build, target, "32-bit")
 
 

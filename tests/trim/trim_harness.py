@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenarios"))
 
-from harness import Build, Failure, Skip, Target, require, run_main, run_offheap, show  # noqa: E402,F401
+from harness import Absent, Build, Failure, Skip, Target, require, run_main, run_offheap, show  # noqa: E402,F401
 
 
 class TrimBuild(Build):

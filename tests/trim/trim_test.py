@@ -13,14 +13,15 @@ from trim_harness import Skip, Target, require, run_offheap, show
 MIB = 2**20
 
 
-def trim(build, target, *options):
+def trim(build, target, *options, own_bytes=0):
+    """The report of a trim, whose RSS is the kernel's but for `own_bytes` that the target may move by itself."""
     before = target.rollup("Rss")
     report = json.loads(run_offheap(build, ["trim", target.pid, "--json", *options]).stdout)
     require(report["schema"] == "offheap.trim/1", f"schema is {report['schema']}")
-    require(report["rss_before_bytes"] == before,
+    require(abs(report["rss_before_bytes"] - before) <= own_bytes,
             f"RSS before is {show(report['rss_before_bytes'])}, smaps_rollup says {show(before)}")
     after = target.rollup("Rss")
-    require(report["rss_after_bytes"] == after,
+    require(abs(report["rss_after_bytes"] - after) <= own_bytes,
             f"RSS after is {show(report['rss_after_bytes'])}, smaps_rollup says {show(after)}")
     return report
 
@@ -99,7 +100,7 @@ def jvms_are_asked_by_their_own_command(build):
         with Target([java, "-XX:+UseSerialGC", "-Xmx64m", "-cp", build.classes, "ArenasLeftBehind"], environment) as target:
             target.wait_for("ready", 60)
             time.sleep(1)
-            report = trim(build, target)
+            report = trim(build, target, own_bytes=MIB // 4)  # the thread that answered ends after its answer
             require(report["means"] == "attach" and report["held_ns"] == 0, f"{report}")
             require(report["predicted_bytes"] > 10 * MIB, f"{java}: predicted only {show(report['predicted_bytes'])}")
             missed = abs(report["released_bytes"] - report["predicted_bytes"])
