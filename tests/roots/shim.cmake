@@ -26,7 +26,7 @@ foreach(suite bullseye trixie sid)
     add_test(NAME ${test}
       COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/run_preload.py
         --root ${CMAKE_BINARY_DIR}/roots/${suite} --build ${release} --backend ${backend})
-    set_tests_properties(${test} PROPERTIES LABELS roots SKIP_RETURN_CODE 77 TIMEOUT 300
+    set_tests_properties(${test} PROPERTIES LABELS roots SKIP_RETURN_CODE 77 TIMEOUT 600
       FIXTURES_REQUIRED "root_${suite};release" ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
   endforeach()
 endforeach()

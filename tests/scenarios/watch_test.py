@@ -128,12 +128,14 @@ def no_rights(build):
 
 def vanishing(build):
     """Groups that come and go while they are read do no harm."""
-    with Store() as store, Watch(build, store, "--interval", "50ms") as watch:
+    # Other tests have groups too, hundreds of them.
+    names = f"offheap-vanishing-{os.getpid()}"
+    with Store() as store, Watch(build, store, "--interval", "50ms", "--containers", f"/{names}-*") as watch:
         deadline = time.monotonic() + 3
         while time.monotonic() < deadline:
             with contextlib.ExitStack() as stack:
-                for _ in range(10):
-                    stack.enter_context(group(LIMIT))
+                for i in range(10):
+                    stack.enter_context(group(LIMIT, f"{names}-{i}"))
         require(watch.process.poll() is None, watch.said())
         # It lets go of a group a little after that is gone.
         deadline = time.monotonic() + 20

@@ -9,7 +9,7 @@
 int main(void) {
   pthread_t threads[3];
   start_busy_threads(threads, 3);
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 100; ++i) {
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {

@@ -5,7 +5,7 @@
 // the program falls silent right after the frees, else it serves on for a while.
 #include "scenario.h"
 
-enum { kBlocks = 400000 };
+enum { kBlocks = 200000 };
 static void* blocks[kBlocks];
 static size_t sizes[kBlocks];
 static struct scenario_site survivors = {"intern_name", 0, 0};
