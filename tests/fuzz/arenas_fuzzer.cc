@@ -8,19 +8,16 @@
 //   value (8)
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "fuzz.h"
 #include "glibc_image.h"
+#include "patched_memory.h"
 
 namespace {
 
 using offheap::Address;
 using offheap::Bytes;
 using G = offheap::GlibcGeneration;
-
-constexpr std::size_t kPatchBytes = 16;
-constexpr std::size_t kMostPatches = 64;
 
 const std::array<G, 3> kGenerations = {{
     {"2.17-2.22", G::State::kFirst, G::Par::kMaxTotal, 32, G::Tcache::kNone, 0, 0, false,
@@ -31,58 +28,18 @@ const std::array<G, 3> kGenerations = {{
      G::Key::kRandom},
 }};
 
-struct Patch {
-  Address address = 0;
-  std::uint64_t value = 0;
-};
-
-/// An image that shows some words otherwise.
-class Damaged : public offheap::MemoryReader {
- public:
-  Damaged(const offheap::GlibcProcess& process, std::span<const std::uint8_t> input)
-      : image_(process.image) {
-    for (; input.size() >= kPatchBytes && patches_.size() < kMostPatches;
-         input = input.subspan(kPatchBytes))
-      add(process, input.data());
-  }
-
-  std::size_t read(Address address, std::span<std::byte> out) const override {
-    const std::size_t got = image_.read(address, out);
-    for (const Patch& patch : patches_) {
-      for (std::size_t i = 0; i < sizeof patch.value; ++i) {
-        const Address at = patch.address + i;
-        if (at >= address && at - address < got)
-          out[at - address] = static_cast<std::byte>(patch.value >> 8 * i & 0xff);
-      }
-    }
-    return got;
-  }
-  std::vector<bool> resident_pages(offheap::Range range) const override {
-    return image_.resident_pages(range);
-  }
-
- private:
-  /// Kinds: a word anywhere in the mapping, one of its first 512 words, where the structures are, and a
-  /// word that names another mapping.
-  void add(const offheap::GlibcProcess& process, const std::uint8_t* input) {
-    std::uint16_t element = 0;
-    std::uint32_t offset = 0;
-    Patch patch;
-    std::memcpy(&element, input + 2, sizeof element);
-    std::memcpy(&offset, input + 4, sizeof offset);
-    std::memcpy(&patch.value, input + 8, sizeof patch.value);
-    const auto& mappings = process.mappings;
-    const offheap::Range& range = mappings[input[0] % mappings.size()].range;
-    const Bytes words = input[1] % 3 == 0 ? range.size() / 8 : std::min<Bytes>(512, range.size() / 8);
-    patch.address = range.begin + (std::uint64_t{element} * 509 + offset) % words * 8;
-    if (input[1] % 3 == 2)
-      patch.value = mappings[element % mappings.size()].range.begin + patch.value % 0x20000 / 16 * 16;
-    patches_.push_back(patch);
-  }
-
-  const offheap::GlibcImage& image_;
-  std::vector<Patch> patches_;
-};
+/// Kinds: a word anywhere in the mapping, one of its first 512 words, where the structures are, and a
+/// word that names another mapping.
+void show(fuzz::PatchedMemory& memory, const offheap::GlibcProcess& process,
+          const fuzz::PatchInput& patch) {
+  const auto& mappings = process.mappings;
+  const offheap::Range& range = mappings[patch.place % mappings.size()].range;
+  const Bytes words = patch.kind % 3 == 0 ? range.size() / 8 : std::min<Bytes>(512, range.size() / 8);
+  const Address address = range.begin + (std::uint64_t{patch.element} * 509 + patch.offset) % words * 8;
+  const std::uint64_t other =
+      mappings[patch.element % mappings.size()].range.begin + patch.value % 0x20000 / 16 * 16;
+  memory.show(address, patch.kind % 3 == 2 ? other : patch.value);
+}
 
 void check(const offheap::HeapReport& report) {
   for (const offheap::ArenaReport& arena : report.arenas) {
@@ -105,12 +62,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       offheap::build_process(kGenerations[2], 3)};
   if (size == 0) return 0;
   const offheap::GlibcProcess& process = processes[data[0] % processes.size()];
-  const Damaged memory(process, {data + 1, size - 1});
+  fuzz::PatchedMemory memory(process.image);
+  for (const fuzz::PatchInput& patch : fuzz::read_patches({data + 1, size - 1}))
+    show(memory, process, patch);
   offheap::HeapReadOptions options;
   options.threads = process.threads;
   options.pause = (data[0] & 0x80) == 0;
   const auto report = offheap::read_glibc_heap_image(memory, process.mappings, options);
-  fuzz::require(report.found || size > kPatchBytes, "a whole heap is found");
+  fuzz::require(report.found || size > sizeof(fuzz::PatchInput), "a whole heap is found");
   check(report);
   return 0;
 }

@@ -10,11 +10,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <cstring>
 #include <vector>
 
 #include "fuzz.h"
+#include "patched_memory.h"
 #include "procfs/process_memory.h"
 #include "procfs/thread_stacks.h"
 
@@ -22,10 +21,7 @@ namespace {
 
 using offheap::Address;
 using offheap::Bytes;
-using offheap::Range;
 
-constexpr std::size_t kPatchBytes = 16;
-constexpr std::size_t kMostPatches = 64;
 constexpr std::size_t kThreads = 4;
 constexpr Bytes kDescriptorBytes = 0xa00;
 constexpr Bytes kListOffset = 0x2c0;
@@ -90,67 +86,24 @@ struct Self {
   std::vector<Address> descriptors;
 };
 
-struct Patch {
-  Address address = 0;
-  std::uint64_t value = 0;
-};
-
-class Damaged : public offheap::MemoryReader {
- public:
-  Damaged(const Self& self, std::span<const std::uint8_t> input) : memory_(self.memory) {
-    for (; input.size() >= kPatchBytes && patches_.size() < kMostPatches;
-         input = input.subspan(kPatchBytes))
-      add(self, input.data());
+/// Kinds: a word of a descriptor; a link of one, to another; bounds, which stand behind the links.
+void show(fuzz::PatchedMemory& memory, const Self& self, const fuzz::PatchInput& patch) {
+  const Address descriptor = self.descriptors[patch.place % self.descriptors.size()];
+  const Address other = self.descriptors[patch.element % self.descriptors.size()];
+  const Address behind =
+      descriptor + kListOffset + patch.offset % ((kDescriptorBytes - kListOffset) / 8) * 8;
+  switch (patch.kind % 4) {
+    case 0:
+      return memory.show(descriptor + patch.offset % (kDescriptorBytes / 8) * 8, patch.value);
+    case 1:
+      return memory.show(descriptor + kListOffset + patch.offset % 2 * 8, other + kListOffset);
+    case 2:  // a begin somewhere in a mapping
+      return memory.show(behind, self.mappings[patch.element % self.mappings.size()].range.begin +
+                                     patch.value % 0x10000);
+    default:  // a size
+      return memory.show(behind, patch.value % (Bytes{1} << 37));
   }
-
-  std::size_t read(Address address, std::span<std::byte> out) const override {
-    const std::size_t got = memory_.read(address, out);
-    for (const Patch& patch : patches_)
-      for (std::size_t i = 0; i < sizeof patch.value; ++i)
-        if (const Address at = patch.address + i; at >= address && at - address < got)
-          out[at - address] = static_cast<std::byte>(patch.value >> 8 * i & 0xff);
-    return got;
-  }
-  std::vector<bool> resident_pages(Range range) const override {
-    bytes_looked_at_ += range.size();
-    return memory_.resident_pages(range);
-  }
-  [[nodiscard]] Bytes bytes_looked_at() const { return bytes_looked_at_; }
-
- private:
-  /// Kinds: a word of a descriptor; a link of one, to another; bounds, which stand behind the links.
-  void add(const Self& self, const std::uint8_t* input) {
-    std::uint16_t element = 0;
-    std::uint32_t offset = 0;
-    Patch patch;
-    std::memcpy(&element, input + 2, sizeof element);
-    std::memcpy(&offset, input + 4, sizeof offset);
-    std::memcpy(&patch.value, input + 8, sizeof patch.value);
-    const Address descriptor = self.descriptors[input[0] % self.descriptors.size()];
-    const Address other = self.descriptors[element % self.descriptors.size()];
-    switch (input[1] % 4) {
-      case 0:
-        patch.address = descriptor + offset % (kDescriptorBytes / 8) * 8;
-        break;
-      case 1:
-        patch.address = descriptor + kListOffset + offset % 2 * 8;
-        patch.value = other + kListOffset;
-        break;
-      case 2:  // a begin somewhere in a mapping
-        patch.address = descriptor + kListOffset + offset % ((kDescriptorBytes - kListOffset) / 8) * 8;
-        patch.value = self.mappings[element % self.mappings.size()].range.begin + patch.value % 0x10000;
-        break;
-      default:  // a size
-        patch.address = descriptor + kListOffset + offset % ((kDescriptorBytes - kListOffset) / 8) * 8;
-        patch.value %= Bytes{1} << 37;
-    }
-    patches_.push_back(patch);
-  }
-
-  const offheap::ProcessMemory& memory_;
-  std::vector<Patch> patches_;
-  mutable Bytes bytes_looked_at_ = 0;
-};
+}
 
 Bytes mapped_bytes(std::span<const offheap::Mapping> mappings) {
   Bytes sum = 0;
@@ -162,10 +115,11 @@ Bytes mapped_bytes(std::span<const offheap::Mapping> mappings) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Self& self = Self::get();
-  const Damaged memory(self, {data, size});
+  fuzz::PatchedMemory memory(self.memory);
+  for (const fuzz::PatchInput& patch : fuzz::read_patches({data, size})) show(memory, self, patch);
   const auto stacks = offheap::find_thread_stacks(self.process, memory, self.mappings, false);
   fuzz::require(stacks.ok(), "this process's threads can be listed");
-  fuzz::require(size >= kPatchBytes || stacks->size() > kThreads, "all threads are found");
+  fuzz::require(size >= sizeof(fuzz::PatchInput) || stacks->size() > kThreads, "all threads are found");
   Address end = 0;
   for (const offheap::ThreadStack& stack : *stacks) {
     fuzz::require(stack.range.begin >= end && stack.range.begin < stack.range.end,
