@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A cache of constant size: 64 MB of live entries, one replaced by another of the same size. No more, so
-// that it is filled in well under a second where pages are slow to come.
+// A cache of constant size: 64 MB of live entries, one replaced by another of the same size. No more,
+// so that it is filled in well under a second where pages are slow to come.
 #include "scenario.h"
 
 enum { kEntries = 16000, kEntryBytes = 4000 };
