@@ -65,6 +65,14 @@ T whole(offheap::Result<T> result) {
   return std::move(*result);
 }
 
+/// This process, once it has what the fuzzer needs.
+offheap::Process open_prepared() {
+  forge();
+  start_threads();
+  return whole(offheap::Process::open(getpid()));
+}
+
+/// This process as it was read before anything was shown otherwise.
 struct Self {
   Self() {
     const auto stacks = whole(offheap::find_thread_stacks(process, memory, mappings, false));
@@ -79,7 +87,7 @@ struct Self {
     return self;
   }
 
-  offheap::Process process = (forge(), start_threads(), whole(offheap::Process::open(getpid())));
+  offheap::Process process = open_prepared();
   offheap::ProcessMemory memory = whole(offheap::ProcessMemory::open(process));
   std::vector<offheap::Mapping> mappings = whole(process.read_smaps());
   std::vector<std::uint32_t> tids = whole(process.read_thread_ids());
