@@ -43,6 +43,10 @@ inline constexpr uint32_t kMaxFrames = 64;
 inline constexpr uint32_t kMaxJavaFrames = 256;
 /// Words of the frame pool that one site can take: two Java frames share a word.
 inline constexpr uint32_t kMaxSiteWords = kMaxFrames + kMaxJavaFrames / 2;
+/// What is kept of a stack for which the frame pool has no room, and the share of the pool that is kept
+/// for such. An interpreter's stacks are all deep: without it, the table of sites stays half empty.
+inline constexpr uint32_t kShortSiteWords = 8;
+inline constexpr uint32_t kShortSiteReserve = kFrameCapacity / 8;
 inline constexpr uint32_t kJavaNameCapacity = 4096;
 inline constexpr uint32_t kJavaNameBytes = 240 * 1024;
 /// Longest name that is kept; see JavaName.
@@ -106,7 +110,7 @@ enum class JavaFrames : uint32_t {
 /// What was lost, and why; each a count that any thread adds to. Never silent: the reader shows them.
 struct Losses {
   uint64_t live_sample_full_count;  ///< sample taken, but no free slot in its buckets
-  uint64_t site_full_count;         ///< sample taken, but the site table or frame pool is full
+  uint64_t site_full_count;    ///< sample taken, but the site table is full, or all of the frame pool
   uint64_t thread_full_count;  ///< threads that share the overflow slot (exact, but not per thread)
   uint64_t direct_mapping_full_count;
   uint64_t module_full_count;
@@ -224,6 +228,7 @@ enum SiteFlag : uint16_t {
   kSiteTruncated = 1u << 0,   ///< deeper than kMaxFrames or kMaxJavaFrames
   kSiteMapping = 1u << 1,     ///< program's own mmap/mremap/brk, not an allocation
   kSiteIncomplete = 1u << 2,  ///< the unwinder had to stop before the root
+  kSiteShortened = 1u << 3,   ///< the innermost kShortSiteWords only: no room for more of it
 };
 
 /// A word of the frame pool with this bit is no return address but one or two Java frames, of 31 bits

@@ -56,10 +56,13 @@ bool has_frames(const Recording* recording, Description description, SiteWords s
 }
 
 uint32_t copy_frames(Recording* recording, SiteWords stack) {
+  const uint32_t limit = stack.count > recording::kShortSiteWords
+                             ? recording::kFrameCapacity - recording::kShortSiteReserve
+                             : recording::kFrameCapacity;
   uint32_t* used = &recording->header.frame_count;
   uint32_t begin = load_relaxed(used);
   do {
-    if (stack.count > recording::kFrameCapacity - begin) return kNoFrames;
+    if (begin + stack.count > limit) return kNoFrames;
   } while (!__atomic_compare_exchange_n(used, &begin, begin + stack.count, true, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED));
   for (uint32_t i = 0; i < stack.count; i++) recording->frames[begin + i] = stack.words[i];
@@ -105,15 +108,7 @@ Probe probe(Recording* recording, Site* site, SiteWords stack, uint16_t flags, u
   return has_frames(recording, description, stack, flags) ? Probe::kFound : Probe::kOther;
 }
 
-}  // namespace
-
-uint32_t site_of(Recording* recording, const Stack& stack, uint16_t flags, bool* inserted) {
-  if (stack.truncated) flags |= recording::kSiteTruncated;
-  if (stack.incomplete || stack.count == 0) flags |= recording::kSiteIncomplete;
-  return site_of(recording, SiteWords{stack.frames, stack.count}, flags, inserted);
-}
-
-uint32_t site_of(Recording* recording, SiteWords stack, uint16_t flags, bool* inserted) {
+uint32_t find_or_enter(Recording* recording, SiteWords stack, uint16_t flags, bool* inserted) {
   *inserted = false;
   const uint64_t hash = hash_of(stack, flags);
   for (uint32_t i = 0; i < kProbeLimit; i++) {
@@ -127,8 +122,27 @@ uint32_t site_of(Recording* recording, SiteWords stack, uint16_t flags, bool* in
     }
     return index;
   }
-  add_relaxed<uint64_t>(&recording->header.losses.site_full_count, 1);
   return kNoSite;
+}
+
+}  // namespace
+
+uint32_t site_of(Recording* recording, const Stack& stack, uint16_t flags, bool* inserted) {
+  if (stack.truncated) flags |= recording::kSiteTruncated;
+  if (stack.incomplete || stack.count == 0) flags |= recording::kSiteIncomplete;
+  return site_of(recording, SiteWords{stack.frames, stack.count}, flags, inserted);
+}
+
+uint32_t site_of(Recording* recording, SiteWords stack, uint16_t flags, bool* inserted) {
+  uint32_t index = find_or_enter(recording, stack, flags, inserted);
+  if (index == kNoSite && stack.count > recording::kShortSiteWords) {
+    // What happened further out makes no difference to what is kept.
+    flags &= static_cast<uint16_t>(~(recording::kSiteTruncated | recording::kSiteIncomplete));
+    index = find_or_enter(recording, SiteWords{stack.words, recording::kShortSiteWords},
+                          flags | recording::kSiteShortened, inserted);
+  }
+  if (index == kNoSite) add_relaxed<uint64_t>(&recording->header.losses.site_full_count, 1);
+  return index;
 }
 
 }  // namespace shim

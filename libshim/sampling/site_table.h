@@ -12,8 +12,9 @@
 namespace shim {
 
 /// The index of the site of `stack` under `flags` (recording::SiteFlag; the stack's own truncated and
-/// incomplete marks are added), entered if it is new, with the modules of its frames. kNoSite when the
-/// table or the frame pool is full; that loss is counted. `*inserted` says whether it is new.
+/// incomplete marks are added), entered if it is new, with the modules of its frames. A new stack that
+/// the frame pool has no room for is entered by its innermost frames, kSiteShortened. kNoSite when
+/// there is no room for these either; that loss is counted. `*inserted` says whether it is new.
 ///
 /// Stacks are told apart by a 64-bit hash of frames and flags.
 /// Thread: any. Signal: safe. Alloc: none. errno: untouched.

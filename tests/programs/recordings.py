@@ -80,9 +80,6 @@ class Recordings:
             return
         report = json.loads(done.stdout)
         losses = {name: count for name, count in report["self"]["losses"].items() if count}
-        # A test suite has more stacks than any service: a few samples without a site are said, and no count is lost.
-        if losses.get("site_full", 0) < report["self"]["samples"]["count"] / 50:
-            losses.pop("site_full", None)
         if losses:
             self.faults.append(f"{path.name}: losses {losses}")
         self._examine_counts(path.name, report)

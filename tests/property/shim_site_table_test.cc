@@ -108,16 +108,53 @@ TEST(ShimSiteTable, overfull_table_counts_losses_and_keeps_what_it_has) {
   EXPECT_EQ(recording->header.site_count, kept.size());
 }
 
-TEST(ShimSiteTable, full_frame_pool_is_a_loss_and_is_never_overrun) {
-  OwnRecording recording;
-  uint64_t lost = 0;
+// As deep as they get; the leaf frames tell `leaf` apart, the others `root`.
+Stack deep_stack(uint64_t leaf, uint64_t root) {
   Stack stack{};
   stack.count = recording::kMaxFrames;
-  for (uint64_t number = 1; number <= recording::kFrameCapacity / recording::kMaxFrames + 10;
-       number++) {
-    for (uint32_t i = 0; i < stack.count; i++) stack.frames[i] = number * 1000 + i;
+  for (uint32_t i = 0; i < stack.count; i++)
+    stack.frames[i] = (i < recording::kShortSiteWords ? leaf : root) * 1000 + i + 1;
+  return stack;
+}
+
+constexpr uint32_t kDeepStacksThatFit =
+    (recording::kFrameCapacity - recording::kShortSiteReserve) / recording::kMaxFrames;
+
+TEST(ShimSiteTable, stacks_that_the_frame_pool_has_no_room_for_are_shortened) {
+  OwnRecording recording;
+  bool inserted = false;
+  std::vector<uint32_t> whole;
+  for (uint32_t number = 0; number < kDeepStacksThatFit; number++) {
+    whole.push_back(shim::site_of(recording.get(), deep_stack(number % 2, number), 0, &inserted));
+    ASSERT_EQ(recording->sites[whole.back()].frame_count, recording::kMaxFrames);
+  }
+  // Two stacks with the same leaf are one from here on, whatever else is known of them.
+  Stack late = deep_stack(7, kDeepStacksThatFit + 1);
+  const uint32_t index = shim::site_of(recording.get(), late, 0, &inserted);
+  EXPECT_TRUE(inserted);
+  late = deep_stack(7, kDeepStacksThatFit + 2);
+  late.truncated = late.incomplete = true;
+  EXPECT_EQ(shim::site_of(recording.get(), late, 0, &inserted), index);
+  EXPECT_FALSE(inserted);
+  late.truncated = late.incomplete = false;
+  late.count = recording::kShortSiteWords;
+  EXPECT_TRUE(holds(recording.get(), index, late, recording::kSiteShortened));
+  EXPECT_NE(shim::site_of(recording.get(), late, recording::kSiteMapping, &inserted), index);
+  // Those that were known stay what they were.
+  for (uint32_t number = 0; number < kDeepStacksThatFit; number++)
+    ASSERT_EQ(shim::site_of(recording.get(), deep_stack(number % 2, number), 0, &inserted),
+              whole[number]);
+  EXPECT_EQ(recording->header.losses.site_full_count, 0u);
+}
+
+TEST(ShimSiteTable, full_frame_pool_is_a_loss_and_is_never_overrun) {
+  OwnRecording recording;
+  constexpr uint32_t kShortStacksThatFit = recording::kShortSiteReserve / recording::kShortSiteWords;
+  uint64_t lost = 0;
+  for (uint64_t number = 1; number <= kDeepStacksThatFit + kShortStacksThatFit + 10; number++) {
     bool inserted = false;
-    lost += shim::site_of(recording.get(), stack, 0, &inserted) == recording::kNoSite;
+    lost +=
+        shim::site_of(recording.get(), deep_stack(number, number), 0, &inserted) == recording::kNoSite;
   }
   EXPECT_EQ(lost, 10u);
   EXPECT_EQ(recording->header.losses.site_full_count, 10u);

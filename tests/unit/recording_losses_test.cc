@@ -26,6 +26,17 @@ TEST(RecordingLosses, each_kind_is_a_sentence_with_its_number) {
   }
 }
 
+TEST(RecordingLosses, samples_of_shortened_stacks_are_said) {
+  Snapshot snapshot;
+  snapshot.sites.resize(3);
+  for (RecordedSite& site : snapshot.sites) site.sampled_count = 20;
+  snapshot.sites[0].truncated = true;  // deeper than is ever recorded
+  snapshot.sites[1].shortened = snapshot.sites[2].shortened = true;
+  const auto sentences = describe_losses(snapshot);
+  ASSERT_EQ(sentences.size(), 1U);
+  EXPECT_EQ(sentences[0].find("40 samples with the innermost frames only"), 0U) << sentences[0];
+}
+
 TEST(RecordingLosses, damage_and_unquiet_counts_are_said) {
   Snapshot snapshot;
   snapshot.rejected_count = 3;

@@ -27,6 +27,12 @@ std::vector<std::string> describe_losses(const Snapshot& snapshot) {
   out.add(
       losses.site_full_count,
       "samples without a site, since the table of sites is full: stacks first seen late are missing");
+  std::uint64_t shortened_count = 0;
+  for (const RecordedSite& site : snapshot.sites)
+    shortened_count += site.shortened ? site.sampled_count : 0;
+  out.add(shortened_count,
+          "samples with the innermost frames only, since the table of frames is full: sites first seen "
+          "late may be several");
   out.add(losses.thread_full_count,
           "threads beyond the table of threads: counted exactly, but together");
   out.add(

@@ -182,7 +182,8 @@ class Parser {
   void append_site(const recording::Site& site) {
     RecordedSite& read = out_.sites.emplace_back();
     if (!read_frames(raw_, site, &read)) ++out_.rejected_count;
-    read.truncated = (site.flags & recording::kSiteTruncated) != 0;
+    read.shortened = (site.flags & recording::kSiteShortened) != 0;
+    read.truncated = read.shortened || (site.flags & recording::kSiteTruncated) != 0;
     read.incomplete = (site.flags & recording::kSiteIncomplete) != 0;
     read.mapping = (site.flags & recording::kSiteMapping) != 0;
     read.sampled_count = site.sampled_count;

@@ -54,7 +54,8 @@ struct RecordedJavaFrame {
 struct RecordedSite {
   std::vector<Address> frames;                 ///< native, leaf first, return addresses
   std::vector<RecordedJavaFrame> java_frames;  ///< above them, leaf first
-  bool truncated = false;
+  bool truncated = false;                      ///< frames further out are missing, whatever the cause
+  bool shortened = false;  ///< of these: since the recording's table of frames was full
   bool incomplete = false;
   bool mapping = false;  ///< the program's own mmap
   std::uint64_t sampled_count = 0;
