@@ -144,10 +144,14 @@ struct TcmallocPolicy {
   }
 
  private:
-  /// Another thread that frees this block got its address from us, so it sees this store too.
+  /// Another thread that frees this block got its address from us, so it sees this entry too. Written
+  /// only where it changes: threads that allocate from neighbouring pages would else take the cache
+  /// line from each other at every call.
   static uint64_t remember(const void* block, uint64_t bytes) {
     uintptr_t high = reinterpret_cast<uintptr_t>(block) >> 32 << 32;
-    *page_size_of(block) = SHIM_LIKELY(bytes <= UINT32_MAX) ? high | bytes : 0;
+    uint64_t entry = SHIM_LIKELY(bytes <= UINT32_MAX) ? high | bytes : 0;
+    uint64_t* kept = page_size_of(block);
+    if (SHIM_UNLIKELY(*kept != entry)) *kept = entry;
     return bytes;
   }
 };

@@ -74,6 +74,15 @@ __attribute__((noinline)) static void* descend(unsigned path, int depth) {
   return path & 1 ? left(path >> 1, depth - 1) : right(path >> 1, depth - 1);
 }
 
+// 4,096 calls, so as many stacks that are told apart by their innermost frame.
+#define CALL __asm__ volatile("" : : "r"(malloc(16)));
+#define CALLS_8 CALL CALL CALL CALL CALL CALL CALL CALL
+#define CALLS_64 CALLS_8 CALLS_8 CALLS_8 CALLS_8 CALLS_8 CALLS_8 CALLS_8 CALLS_8
+#define CALLS_512 CALLS_64 CALLS_64 CALLS_64 CALLS_64 CALLS_64 CALLS_64 CALLS_64 CALLS_64
+__attribute__((noinline)) static void call_from_everywhere(void) {
+  CALLS_512 CALLS_512 CALLS_512 CALLS_512 CALLS_512 CALLS_512 CALLS_512 CALLS_512
+}
+
 static pthread_barrier_t all_here;
 static void* stay(void* unused) {
   free(malloc(100));
@@ -112,7 +121,9 @@ static void load_all(const char* path) {
 
 static void overflow(const char* directory) {
   load_all(directory);
-  for (unsigned path = 0; path < 1u << 14; ++path) descend(path, 14);
+  for (unsigned path = 0; path < 1u << 14; ++path)
+    descend(path, 14);            // deep: room for frames ends first
+  call_from_everywhere();         // and then that for stacks
   for (int i = 0; i < 9000; ++i)  // neighbours differ in protection, so they stay apart
     mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   for (int i = 0; i < 170000; ++i) malloc(16);
