@@ -363,8 +363,8 @@ def overflow_is_said(build, directory):
     for table in ("live_sample_full", "site_full", "thread_full", "direct_mapping_full", "module_full"):
         require(losses[table] > 0, f"{table} is {losses[table]}: {losses}")
     unwrapped = " ".join(said.split())
-    for words in ("samples lost", "samples without a site", "samples with the innermost frames only", "beyond the table of threads", "mappings of the program lost",
-                  "modules lost"):
+    for words in ("samples lost", "samples without a site", "samples with the innermost frames only",
+                  "beyond the table of threads", "mappings of the program lost", "modules lost"):
         require(words in unwrapped, f"explain does not say {words!r}:\n{said[-2500:]}")
 
 
