@@ -163,6 +163,18 @@ TEST(RecordingParse, FreedAheadOfAllocated_GivesZeroNotHuge) {
   EXPECT_EQ(parsed(builder).allocated_bytes, 0U);
 }
 
+TEST(RecordingParse, ShortenedStacks_AreTruncatedToo) {
+  RecordingBuilder builder;
+  builder.add_site(3, {0x401000}, recording::kSiteShortened);
+  builder.add_site(4, {0x401000}, recording::kSiteTruncated);
+  Snapshot snapshot = parsed(builder);
+  ASSERT_EQ(snapshot.sites.size(), 2U);
+  EXPECT_TRUE(snapshot.sites[0].shortened);
+  EXPECT_TRUE(snapshot.sites[0].truncated);
+  EXPECT_FALSE(snapshot.sites[1].shortened);
+  EXPECT_TRUE(snapshot.sites[1].truncated);
+}
+
 TEST(RecordingParse, SitesKeepTheirSamples_WhereverTheHashPutThem) {
   Snapshot snapshot = parsed(RecordingBuilder::populated());
   ASSERT_EQ(snapshot.sites.size(), 4U);
