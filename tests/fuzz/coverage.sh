@@ -58,7 +58,8 @@ for fuzzer in "${fuzzers[@]}"; do
 done
 
 llvm-profdata merge -sparse "$found"/*.profraw -o "$found/all.profdata"
-llvm-cov export -summary-only -instr-profile "$found/all.profdata" "${objects[@]}" -sources "${parsers[@]}" >"$found/summary.json"
+# The first program stands without -object: whatever comes before the sources is taken for it.
+llvm-cov export -summary-only -instr-profile "$found/all.profdata" "${objects[@]:1}" "${parsers[@]}" >"$found/summary.json"
 python3 - "$found/summary.json" "$PWD" "$least" <<'PYTHON'
 import json, os, sys
 summary = json.load(open(sys.argv[1]))["data"][0]
