@@ -32,7 +32,7 @@ tests=(apart_test containers_test explain_test procfs_test glibc_heap_test host_
   peek_test recording_test symbols_test watch_test ab_report_test ab_entry_test ab_load_output_test
   heap_property_test stacks_property_test host_property_test oomlog_property_test ab_property_test)
 fuzzers=(recording smaps thread_stacks elf_memory attach cgroup docker host oomlog ab_rows function_table binary peek load_output
-  ab_entry watch arenas hotspot)
+  ab_entry watch arenas hotspot jvm)
 mutations=2000
 
 cmake --preset coverage >/dev/null

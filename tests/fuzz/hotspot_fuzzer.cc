@@ -5,6 +5,7 @@
 #include "fuzz.h"
 #include "hotspot/hotspot.h"
 #include "hotspot/unsigned5.h"
+#include "hotspot_checks.h"
 #include "jvm_image.h"
 
 namespace {
@@ -22,17 +23,6 @@ fuzz::PatchedImage& image() {
   return patched;
 }
 
-void check(const offheap::HotspotReport& report) {
-  for (const auto& range : report.ranges)
-    fuzz::require(range.range.begin < range.range.end && range.range.begin % offheap::kPageBytes == 0 &&
-                      range.range.end % offheap::kPageBytes == 0,
-                  "a range is whole pages");
-  fuzz::require(report.release.size() < 256, "texts are short");
-  for (const auto& thread : report.threads) fuzz::require(thread.tid != 0, "a thread has an id");
-  if (report.heap && report.heap->used_bytes)
-    fuzz::require(*report.heap->used_bytes <= report.heap->committed_bytes, "used is committed");
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -40,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const offheap::JvmImage memory({bytes.begin(), bytes.end()});
   const auto mappings = offheap::JvmImage::mappings();
   if (const auto hotspot = offheap::Hotspot::find(memory, mappings, {})) {
-    check(hotspot->read());
+    fuzz::check(hotspot->read());
     const std::array<offheap::Range, 1> unowned = {offheap::Range{kHeapBase, kHeapBase + 4096}};
     const auto inferred = hotspot->infer(unowned);
     fuzz::require(inferred.size() <= 1, "nothing is inferred that was not asked for");
