@@ -2,6 +2,7 @@
 #
 # Every program of programs/, by subject.
 set(preload_programs
+  address_of_malloc.cc
   address_space_limit.c
   atfork_handlers_allocate.c
   backend_missing_file.c
