@@ -10,6 +10,7 @@
 #include <csignal>
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -100,7 +101,7 @@ class KeptMemory : public offheap::MemoryReader {
     return page->second.size();
   }
   std::vector<bool> resident_pages(Range range) const override {
-    const auto [pages, fresh] = resident_.try_emplace(range.begin);
+    const auto [pages, fresh] = resident_.try_emplace({range.begin, range.end});
     if (fresh) pages->second = memory_.resident_pages(range);
     return pages->second;
   }
@@ -108,7 +109,7 @@ class KeptMemory : public offheap::MemoryReader {
  private:
   const offheap::MemoryReader& memory_;
   mutable std::unordered_map<Address, std::vector<std::byte>> pages_;
-  mutable std::unordered_map<Address, std::vector<bool>> resident_;
+  mutable std::map<std::pair<Address, Address>, std::vector<bool>> resident_;
 };
 
 /// Keeps what words are asked for.
