@@ -3,7 +3,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +12,7 @@
 
 #include "libshim/exports.h"
 #include "libshim/process.h"
+#include "libshim/program_stub.h"
 #include "libshim/raw_syscall.h"
 #include "libshim/recorder.h"
 #include "libshim/sampler.h"
@@ -88,15 +88,10 @@ void note_bypass() {
   void* first = dlsym(RTLD_DEFAULT, "malloc");
   Dl_info mine{};
   Dl_info theirs{};
-  const ElfW(Sym)* symbol = nullptr;
-  if (!first ||
-      !dladdr1(first, &theirs, const_cast<void**>(reinterpret_cast<const void**>(&symbol)),
-               RTLD_DL_SYMENT) ||
-      !dladdr(reinterpret_cast<void*>(&note_bypass), &mine))
+  if (!first || !dladdr(first, &theirs) || !dladdr(reinterpret_cast<void*>(&note_bypass), &mine))
     return;
   if (theirs.dli_fbase == mine.dli_fbase) return;
-  // A program that holds malloc's address may stand in for it by an entry of its PLT, which leads here.
-  if (symbol && symbol->st_shndx == SHN_UNDEF) return;
+  if (is_stub_of_program(first)) return;  // it leads here
   recording::Header& header = the_recording->header;
   header.flags |= recording::kFlagBypassed;
   memset(header.backend_name, 0, sizeof header.backend_name);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backends/foreign.h"
+#include "libshim/program_stub.h"
 
 namespace shim {
 namespace {
@@ -36,10 +37,6 @@ void* definition_after_program(const char* name) {
   return nullptr;
 }
 
-/// A program that is not position independent and takes a function's address has a stub of it at that
-/// address, which every look-up finds in place of the function.
-bool is_stub_of_program(const Elf64_Sym* symbol) { return symbol && symbol->st_shndx == SHN_UNDEF; }
-
 bool in_program(const void* base) {
   Dl_info info;
   link_map* map = first_loaded();
@@ -55,10 +52,7 @@ const void* base_of(const void* address) {
 
 void* own_definition(const char* name) {
   void* found = dlsym(RTLD_DEFAULT, name);
-  Dl_info info;
-  Elf64_Sym* symbol = nullptr;
-  if (!found || !dladdr1(found, &info, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT)) return found;
-  return is_stub_of_program(symbol) ? definition_after_program(name) : found;
+  return found && is_stub_of_program(found) ? definition_after_program(name) : found;
 }
 
 AttachResult find_own_allocator(OwnAllocator* out) {

@@ -34,12 +34,6 @@ using offheap::kPageBytes;
 using offheap::Mapping;
 using offheap::Range;
 
-template <typename T>
-T whole(offheap::Result<T> result) {
-  fuzz::require(result.ok(), "the JVM can be read");
-  return std::move(*result);
-}
-
 struct Kind {
   std::string java;
   const char* collector = nullptr;
@@ -136,7 +130,7 @@ Range extent_of(std::span<const Mapping> mappings, const std::string& path) {
 
 /// A JVM as it was read before anything was shown otherwise.
 struct Jvm {
-  explicit Jvm(const Kind& kind) : process(whole(offheap::Process::open(start_jvm(kind)))) {
+  explicit Jvm(const Kind& kind) : process(fuzz::whole(offheap::Process::open(start_jvm(kind)))) {
     const std::string path = offheap::libjvm_path(mappings);
     const Range library = extent_of(mappings, path);
     const NotingMemory noting(kept, mappings, path, {});
@@ -175,8 +169,8 @@ struct Jvm {
   }
 
   offheap::Process process;
-  offheap::ProcessMemory memory = whole(offheap::ProcessMemory::open(process));
-  std::vector<Mapping> mappings = whole(process.read_smaps());
+  offheap::ProcessMemory memory = fuzz::whole(offheap::ProcessMemory::open(process));
+  std::vector<Mapping> mappings = fuzz::whole(process.read_smaps());
   KeptMemory kept{memory};
   std::vector<Address> tables_words;  ///< in libjvm.so: its tables, its statics
   std::vector<Address> words;         ///< everywhere else

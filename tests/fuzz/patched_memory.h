@@ -9,8 +9,11 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "base/result.h"
+#include "fuzz.h"
 #include "procfs/memory_reader.h"
 
 namespace fuzz {
@@ -29,6 +32,13 @@ inline std::vector<PatchInput> read_patches(std::span<const std::uint8_t> input)
   std::vector<PatchInput> patches(std::min(input.size() / sizeof(PatchInput), kMostPatches));
   if (!patches.empty()) std::memcpy(patches.data(), input.data(), patches.size() * sizeof(PatchInput));
   return patches;
+}
+
+/// What an untouched process gives.
+template <typename T>
+T whole(offheap::Result<T> result) {
+  require(result.ok(), "the process can be read");
+  return std::move(*result);
 }
 
 class PatchedMemory : public offheap::MemoryReader {

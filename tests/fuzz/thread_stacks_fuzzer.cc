@@ -59,23 +59,17 @@ void start_threads() {
   usleep(100'000);  // until they wait
 }
 
-template <typename T>
-T whole(offheap::Result<T> result) {
-  fuzz::require(result.ok(), "this process can be read");
-  return std::move(*result);
-}
-
 /// This process, once it has what the fuzzer needs.
 offheap::Process open_prepared() {
   forge();
   start_threads();
-  return whole(offheap::Process::open(getpid()));
+  return fuzz::whole(offheap::Process::open(getpid()));
 }
 
 /// This process as it was read before anything was shown otherwise.
 struct Self {
   Self() {
-    const auto stacks = whole(offheap::find_thread_stacks(process, memory, mappings, false));
+    const auto stacks = fuzz::whole(offheap::find_thread_stacks(process, memory, mappings, false));
     for (const auto& stack : stacks)
       if (stack.thread_pointer != 0) descriptors.push_back(stack.thread_pointer);
     fuzz::require(descriptors.size() > kThreads, "all threads are found while nothing is changed");
@@ -88,9 +82,9 @@ struct Self {
   }
 
   offheap::Process process = open_prepared();
-  offheap::ProcessMemory memory = whole(offheap::ProcessMemory::open(process));
-  std::vector<offheap::Mapping> mappings = whole(process.read_smaps());
-  std::vector<std::uint32_t> tids = whole(process.read_thread_ids());
+  offheap::ProcessMemory memory = fuzz::whole(offheap::ProcessMemory::open(process));
+  std::vector<offheap::Mapping> mappings = fuzz::whole(process.read_smaps());
+  std::vector<std::uint32_t> tids = fuzz::whole(process.read_thread_ids());
   std::vector<Address> descriptors;
 };
 
