@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/answers.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "backends/text.h"
 
 namespace backends {
 
@@ -18,12 +20,15 @@ void mallinfo2_from(const recording::BackendStatistics& statistics, void* out) {
   memcpy(out, &info, sizeof info);
 }
 
-int refuse_malloc_info(int, void*) {
-  errno = ENOSYS;
-  return -1;
+/// Source: glibc 2.36 malloc/malloc.c, __malloc_info.
+int malloc_info_from(const WideMallinfo& info, FILE* out) {
+  char xml[512];
+  Text(xml, sizeof xml) << "<malloc version=\"1\">\n<total type=\"rest\" count=\"0\" size=\""
+                        << info.fordblks << "\"/>\n<system type=\"current\" size=\"" << info.arena
+                        << "\"/>\n</malloc>\n";
+  fputs(xml, out);
+  return 0;
 }
-
-int refuse_mallopt(int, int) { return 0; }
 
 uint64_t now_ns() {
   timespec now;

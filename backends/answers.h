@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "backends/backend.h"
 
@@ -19,11 +20,9 @@ struct WideMallinfo {
 /// keepcost = whole free pages, which malloc_trim would give back. The rest is zero.
 void mallinfo2_from(const recording::BackendStatistics& statistics, void* out);
 
-/// malloc_info for an allocator that has none: -1 and ENOSYS.
-int refuse_malloc_info(int options, void* file);
-
-/// mallopt for an allocator that has none: 0, nothing was changed. errno stays, as with glibc.
-int refuse_mallopt(int parameter, int value);
+/// malloc_info for an allocator that has none: what mallinfo2 says of its heap, in the form of glibc's
+/// XML, where nobody counts blocks. 0.
+int malloc_info_from(const WideMallinfo& info, FILE* out);
 
 /// CLOCK_MONOTONIC, for BackendStatistics::time_ns.
 uint64_t now_ns();

@@ -42,6 +42,10 @@ struct Backend {
   void (*statistics)(recording::BackendStatistics* out);
   /// jemalloc only: addresses of this thread's exact byte counters (thread.allocatedp/deallocatedp).
   bool (*thread_byte_counters)(uint64_t** allocated, uint64_t** deallocated);
+  /// jemalloc only: usable_size that makes nothing for the calling thread, which may be past its
+  /// destructors: jemalloc's own gives it a cache, and what stays of that in its lists is unmapped
+  /// soon.
+  size_t (*stateless_usable_size)(void*);
   /// What nallocx answers: usable bytes that a request of `size` would get; tcmalloc and jemalloc.
   size_t (*good_size)(size_t size);
 };

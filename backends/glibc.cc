@@ -148,7 +148,7 @@ void malloc_stats() {
 
 int malloc_info(int options, void* file) {
   auto* real = glibc::controls().malloc_info;
-  return real != nullptr ? real(options, static_cast<FILE*>(file)) : refuse_malloc_info(options, file);
+  return real != nullptr ? real(options, static_cast<FILE*>(file)) : ENOSYS;
 }
 
 /// Before glibc 2.33 there is only mallinfo, whose fields are ints that wrap at 4 GiB.
@@ -200,6 +200,7 @@ constinit Backend g_backend = {
     // tools read the same from outside, exactly.
     .statistics = nullptr,
     .thread_byte_counters = nullptr,
+    .stateless_usable_size = nullptr,
     .good_size = nullptr,
 };
 

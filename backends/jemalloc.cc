@@ -26,6 +26,7 @@ int backend_jemalloc_posix_memalign(void**, size_t, size_t);
 void* backend_jemalloc_aligned_alloc(size_t, size_t);
 void* backend_jemalloc_valloc(size_t);
 size_t backend_jemalloc_malloc_usable_size(void*);
+size_t backend_jemalloc_salloc(void* thread, const void*);
 size_t backend_jemalloc_nallocx(size_t, int);
 int backend_jemalloc_mallctl(const char*, void*, size_t*, void*, size_t);
 void backend_jemalloc_malloc_stats_print(void (*)(void*, const char*), void*, const char*);
@@ -56,6 +57,9 @@ void* valloc(size_t size) {
   return block;
 }
 
+/// Source: jemalloc 5.3.0 src/tcache.c, tcache_salloc, which takes a thread's state or null.
+size_t stateless_usable_size(void* block) { return backend_jemalloc_salloc(nullptr, block); }
+
 /// jemalloc has none: whole pages.
 void* pvalloc(size_t size) {
   size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -78,13 +82,14 @@ constinit Backend g_backend = {
     .valloc = valloc,
     .pvalloc = pvalloc,
     .usable_size = backend_jemalloc_malloc_usable_size,
-    .mallopt = refuse_mallopt,
+    .mallopt = nullptr,
     .malloc_trim = jemalloc_control::malloc_trim,
     .malloc_stats = jemalloc_control::malloc_stats,
-    .malloc_info = refuse_malloc_info,
+    .malloc_info = nullptr,
     .mallinfo2 = jemalloc_control::mallinfo2,
     .statistics = jemalloc_control::statistics,
     .thread_byte_counters = jemalloc_control::thread_byte_counters,
+    .stateless_usable_size = stateless_usable_size,
     .good_size = jemalloc_control::good_size,
 };
 

@@ -71,10 +71,11 @@ constinit Backend g_backend = {
     .mallopt = backend_tcmalloc_mallopt,
     .malloc_trim = tcmalloc_extension::malloc_trim,
     .malloc_stats = backend_tcmalloc_malloc_stats,
-    .malloc_info = refuse_malloc_info,
+    .malloc_info = nullptr,
     .mallinfo2 = tcmalloc_extension::mallinfo2,
     .statistics = tcmalloc_extension::statistics,
     .thread_byte_counters = nullptr,
+    .stateless_usable_size = nullptr,
     .good_size = tcmalloc_extension::good_size,
 };
 

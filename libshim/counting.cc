@@ -3,8 +3,11 @@
 // The slow halves of counting.h: threads without a slot, blocks outside the segment last seen, samples.
 #include "libshim/counting.h"
 
+#include <type_traits>
+
 #include "libshim/early_arena.h"
 #include "libshim/entries.h"
+#include "libshim/process.h"
 #include "libshim/sampler.h"
 
 namespace shim {
@@ -216,17 +219,46 @@ void count_out(const BlockFigures& block) {
   cell->freed += block.bytes / Policy::kFreedUnit;
 }
 
+/// Whether a free is among the first things that its thread does. It may as well be the last: glibc
+/// frees what belonged to other threads' stacks in a thread that is past its destructors, so nobody
+/// would fold the slot that it took.
+bool is_slotless_free() {
+  constexpr uint8_t kMostSlotlessFrees = 64;
+  reopen_after_fork();
+  return thread_state.slot == &sentinel_slot && thread_state.slotless_free_count < kMostSlotlessFrees;
+}
+
+template <typename Policy>
+void count_slotless_free(const BlockFigures& block) {
+  uint64_t bytes = Policy::kCountsFreedBytes ? block.bytes : block.usable_bytes;
+  count_shared_out(block.place.arena, bytes);
+  thread_state.slotless_free_count += 1;
+  if constexpr (!Policy::kCountsFreedBytes) thread_state.slotless_freed_bytes += bytes;
+}
+
+/// A preloaded jemalloc keeps something for each thread that asks for a block's size, in lists that
+/// outlive a thread past its destructors: there, what is freed first is not counted.
+template <typename Policy>
+bool may_ask() {
+  if constexpr (!std::is_same_v<Policy, ForeignPolicy>) return true;
+  return !active_backend.thread_byte_counters || !is_slotless_free() || !is_past_destructors();
+}
+
+template <typename Policy>
+void count_free(void* block) {
+  if (try_count_out_familiar<Policy>(block) || !may_ask<Policy>()) return;
+  BlockFigures figures = figures_of<Policy>(block);
+  if (is_tagged(figures.place)) tag_remove(block);
+  is_slotless_free() ? count_slotless_free<Policy>(figures) : count_out<Policy>(figures);
+}
+
 template <typename Policy>
 void free_slow(void* block) {
   if (tag_may_be_sample(block)) {
     if (!block || is_early(block)) return;
     free_sample(block);
   }
-  if (!try_count_out_familiar<Policy>(block)) {
-    BlockFigures figures = figures_of<Policy>(block);
-    if (is_tagged(figures.place)) tag_remove(block);
-    count_out<Policy>(figures);
-  }
+  count_free<Policy>(block);
   Policy::free(block);
 }
 

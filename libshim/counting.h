@@ -209,13 +209,14 @@ Place place_of_chunk(const void* block);
 struct BlockFigures {
   Place place;            ///< glibc only, else the main arena
   uint64_t bytes;         ///< as Policy::bytes_out
-  uint64_t usable_bytes;  ///< only where the policy does not count freed bytes itself
+  uint64_t usable_bytes;  ///< only where neither the policy counts freed bytes nor the thread's slot
 };
 
 template <typename Policy>
 BlockFigures figures_of(void* block) {
+  bool asks = !Policy::kCountsFreedBytes && thread_state.slot == &sentinel_slot;
   return {Policy::kHasCells ? place_of_chunk(block) : Place{recording::kMainArena, 0},
-          Policy::bytes_out(block), Policy::kCountsFreedBytes ? 0 : active_backend.usable_size(block)};
+          Policy::bytes_out(block), asks ? active_backend.stateless_usable_size(block) : 0};
 }
 
 /// Counts a free, but leaves freeing to the caller.

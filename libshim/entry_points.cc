@@ -14,11 +14,6 @@
 namespace shim {
 namespace {
 
-int refuse(int error) {
-  errno = error;
-  return -1;
-}
-
 /// mallinfo's fields are int: those that do not fit wrap, as glibc's do.
 struct mallinfo narrow(const backends::WideMallinfo& wide) {
   auto cut = [](size_t value) { return static_cast<int>(value); };
@@ -62,9 +57,11 @@ SHIM_EXPORT void* reallocarray(void* block, size_t count, size_t size) {
 // What asks or tunes the allocator goes to the backend that serves the blocks; glibc's own answers
 // would speak of a heap that is not in use, and wake it.
 
+/// An allocator without it changes nothing and says yes: its programs reach glibc's, which does, and
+/// there are some that end where they are refused.
 SHIM_EXPORT int mallopt(int parameter, int value) {
   bootstrap();
-  return active_backend.mallopt ? active_backend.mallopt(parameter, value) : 0;
+  return active_backend.mallopt ? active_backend.mallopt(parameter, value) : 1;
 }
 
 SHIM_EXPORT int malloc_trim(size_t pad) {
@@ -77,11 +74,6 @@ SHIM_EXPORT void malloc_stats() {
   if (active_backend.malloc_stats) active_backend.malloc_stats();
 }
 
-SHIM_EXPORT int malloc_info(int options, FILE* out) {
-  bootstrap();
-  return active_backend.malloc_info ? active_backend.malloc_info(options, out) : refuse(ENOSYS);
-}
-
 /// mallinfo2, which the headers declare since glibc 2.33 only.
 SHIM_EXPORT backends::WideMallinfo wide_mallinfo() __asm__("mallinfo2");
 SHIM_EXPORT backends::WideMallinfo wide_mallinfo() {
@@ -89,6 +81,12 @@ SHIM_EXPORT backends::WideMallinfo wide_mallinfo() {
   backends::WideMallinfo info{};
   if (active_backend.mallinfo2) active_backend.mallinfo2(&info);
   return info;
+}
+
+SHIM_EXPORT int malloc_info(int options, FILE* out) {
+  bootstrap();
+  if (active_backend.malloc_info) return active_backend.malloc_info(options, out);
+  return options == 0 ? backends::malloc_info_from(wide_mallinfo(), out) : EINVAL;
 }
 
 SHIM_EXPORT struct mallinfo mallinfo() { return narrow(wide_mallinfo()); }

@@ -121,6 +121,13 @@ uint64_t resident_bytes() {
   return field ? parse_number(field) * 4096 : 0;
 }
 
+bool is_past_destructors() {
+  constexpr uint64_t kSigCancel = uint64_t{1} << (32 - 1);
+  uint64_t blocked = 0;
+  raw_syscall(SYS_rt_sigprocmask, SIG_BLOCK, 0, reinterpret_cast<long>(&blocked), sizeof blocked);
+  return (blocked & kSigCancel) != 0;
+}
+
 void program_names(char* executable, size_t executable_bytes, char* comm, size_t comm_bytes) {
   char path[512];
   long length = raw_syscall(SYS_readlinkat, AT_FDCWD, reinterpret_cast<long>("/proc/self/exe"),

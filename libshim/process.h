@@ -30,6 +30,11 @@ uint64_t process_start_ticks();
 /// instant, so only called when a file recording was asked for.
 uint64_t resident_bytes();
 
+/// Whether the calling thread has run its destructors and will run no more of the program: glibc blocks
+/// even its own SIGCANCEL then, which nobody else can. Never true before glibc 2.35. One system call.
+/// Source: glibc nptl/pthread_create.c, start_thread.
+bool is_past_destructors();
+
 /// Writes the executable's basename and the main thread's comm; both always terminated.
 void program_names(char* executable, size_t executable_bytes, char* comm, size_t comm_bytes);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What each thread keeps in TLS: 56 bytes, initial-exec, no destructor. Read first: README.md, "The hot
+// What each thread keeps in TLS: 64 bytes, initial-exec, no destructor. Read first: README.md, "The hot
 // path".
 #pragma once
 
@@ -39,6 +39,8 @@ struct ThreadState {
   bool bootstrapping = false;  ///< choosing the backend: allocations come from the early arena
   bool leaving = false;        ///< the thread's slot is folded: what follows goes to the shared counts
   uint8_t exit_rounds = 0;     ///< times the thread-exit destructor has run
+  uint8_t slotless_free_count = 0;    ///< frees before it had a slot: in the shared counts
+  uint64_t slotless_freed_bytes = 0;  ///< of these; jemalloc only
 };
 
 extern thread_local constinit ThreadState thread_state __attribute__((tls_model("initial-exec")));

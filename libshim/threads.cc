@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Slots of threads: taken at a thread's first allocation or free, folded into the shared counts when it
-// ends; and what a fork does to them.
+// Slots of threads: taken at a thread's first allocation or 65th free, folded into the shared counts
+// when it ends; and what a fork does to them.
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
@@ -207,6 +207,13 @@ void publish_jemalloc_bytes(ThreadSlot* slot) {
   slot->jemalloc_deallocated_bytes = *reinterpret_cast<uint64_t*>(slot->jemalloc_deallocated_at);
 }
 
+/// What jemalloc's own words of this thread say too, from now on.
+void take_back_slotless_frees(ThreadState& state) {
+  add_relaxed(&the_recording->header.folded.out_bytes, -state.slotless_freed_bytes);
+  add_relaxed(&the_recording->header.folded.out_count, -uint64_t{state.slotless_free_count});
+  state.slotless_freed_bytes = 0;
+}
+
 ThreadSlot* acquire_slot() {
   ThreadState& state = thread_state;
   if (state.leaving) return nullptr;
@@ -220,6 +227,7 @@ ThreadSlot* acquire_slot() {
     return nullptr;
   }
   begin_slot(slot);
+  if (the_recording->header.backend_kind == BackendKind::kJemalloc) take_back_slotless_frees(state);
   state.slot = slot;
   state.free = free_of_threads;
   // May allocate (a key beyond the 32 that a thread has room for): the slot is in place already.
@@ -249,6 +257,7 @@ bool reopen_after_fork() {
   recording->header.parent_pid = static_cast<uint32_t>(raw_syscall(SYS_getppid));
   start_sampler();
   thread_state.rng = Rng{};  // not the parent's draws again
+  thread_state.slotless_freed_bytes = thread_state.slotless_free_count = 0;
   if (slot == &sentinel_slot) return true;
   slot->tid = static_cast<uint32_t>(raw_syscall(SYS_gettid));
   begin_slot(slot);

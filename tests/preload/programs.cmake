@@ -45,6 +45,7 @@ set(preload_programs
   fork_without_handlers.c
   free_keeps_errno.c
   free_null.c
+  free_past_destructors.c
   free_sized.c
   huge_untouched.c
   libc_allocates.c
