@@ -120,6 +120,22 @@ TEST(HeapImage, Undamaged_ReadsAsTheProcessDid) {
   for (const auto& check : report.checks) EXPECT_TRUE(check.ok) << check.name;
 }
 
+/// A list of the pages up to there would take more memory than there is.
+TEST(HeapImage, TopOfNearlyEveryAddress_IsNoHeap) {
+  auto image = *captured().image;
+  const auto arena = captured().location.arenas.front();
+  const auto top = image.read_value<Address>(arena + captured().location.layout.top);
+  ASSERT_TRUE(top);
+  constexpr Bytes kAbsurd = Bytes{1} << 62;
+  image.write(*top + 8, kAbsurd | 1);
+  image.write(arena + captured().location.layout.system_mem, kAbsurd);
+  for (const bool pause : {false, true}) {
+    const auto report = read_image(image, pause);
+    expect_within_bounds(report);
+    EXPECT_FALSE(report.arenas.front().consistent);
+  }
+}
+
 /// Where damage hurts most: malloc's own structures, and the words of the heaps.
 std::vector<Range> targets() {
   std::vector<Range> ranges;

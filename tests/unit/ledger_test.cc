@@ -96,6 +96,21 @@ TEST(Ledger, MixedMapping_CountsPagesOfEachOwner) {
   EXPECT_EQ(ledger.mixed_mapping_count, 1u);
 }
 
+TEST(Ledger, MixedMappingOfManyGigabytes_CountsPagesAcrossItsParts) {
+  constexpr Bytes kGi = Bytes{1} << 30;
+  constexpr Address kBegin = 64 * kGi;  // its pages are looked at by 64 GiB
+  LedgerInput input;
+  input.mappings = {anonymous(kBegin, 65 * kGi, 24 * kKi)};
+  input.claims = {
+      {{kBegin + 64 * kGi - 8 * kKi, kBegin + 64 * kGi + 8 * kKi}, Owner::kThreadStacks, "worker"}};
+  ImageReader memory;
+  memory.set_resident({kBegin + 64 * kGi - 12 * kKi, kBegin + 64 * kGi + 12 * kKi});
+  const Ledger ledger = build_ledger(input, memory);
+  EXPECT_EQ(ledger.rss_of(Owner::kThreadStacks), 16 * kKi);
+  EXPECT_EQ(ledger.rss_of(Owner::kUnknown), 8 * kKi);
+  EXPECT_EQ(ledger.settled_bytes, 0u);
+}
+
 TEST(Ledger, MixedMapping_PagesBelowRss_BiggestOwnerGetsTheDifference) {
   LedgerInput input;
   input.mappings = {anonymous(0x100000, 64 * kKi, 40 * kKi)};

@@ -56,13 +56,25 @@ const Mapping* find_heap(std::span<const Mapping> mappings, Address inside) {
 std::vector<HeapSegment> segments_of(const MemoryReader& memory, const MallocLocation& location,
                                      Address arena, std::span<const Mapping> mappings, Address top,
                                      bool& complete) {
-  if (arena != location.arenas.front())
-    return secondary_segments(memory, location, arena, top, complete);
-  auto pieces = find_main_pieces(memory, location, mappings, top);
-  // A program that asked for its state and allocated nothing yet (mallinfo, mallopt) has no piece.
-  const bool unused = memory.read_value<Bytes>(arena + location.layout.system_mem) == Bytes{0};
-  complete = !pieces.empty() || unused;
-  return pieces;
+  std::vector<HeapSegment> segments;
+  if (arena != location.arenas.front()) {
+    segments = secondary_segments(memory, location, arena, top, complete);
+  } else {
+    segments = find_main_pieces(memory, location, mappings, top);
+    // A program that asked for its state and allocated nothing yet (mallinfo, mallopt) has no piece.
+    const bool unused = memory.read_value<Bytes>(arena + location.layout.system_mem) == Bytes{0};
+    complete = !segments.empty() || unused;
+  }
+  Bytes left = most_arena_bytes(mappings);
+  const auto takes_too_much = [&left](const HeapSegment& segment) {
+    if (segment.pages.size() > left) return true;
+    left -= segment.pages.size();
+    return false;
+  };
+  const auto rest = std::find_if(segments.begin(), segments.end(), takes_too_much);
+  complete = complete && rest == segments.end();
+  segments.erase(rest, segments.end());
+  return segments;
 }
 
 /// A top that moved out of the segments taken up would end the walk nowhere: then the older state

@@ -111,7 +111,9 @@ std::set<const Mapping*> mappings_of_bins(const MemoryReader& memory, const Mall
   found.erase(nullptr);
   found.erase(known);
   // An empty bin names itself: libc's own data is no piece.
-  std::erase_if(found, [](const Mapping* m) { return m->inode != 0 || !m->writable; });
+  std::erase_if(found, [&](const Mapping* m) {
+    return m->inode != 0 || !m->writable || m->range.size() > most_arena_bytes(mappings);
+  });
   return found;
 }
 
@@ -126,18 +128,27 @@ Bytes sum_of(std::span<const HeapSegment> pieces) {
 void find_full_pieces(std::span<const Mapping> mappings, const std::set<const Mapping*>& searched,
                       Bytes wanted_bytes, PieceFinder& finder, std::vector<HeapSegment>& pieces) {
   Bytes budget = kMostSearchBytes;
+  const Bytes most_bytes = most_arena_bytes(mappings);
   for (const auto& mapping : mappings) {
     if (sum_of(pieces) >= wanted_bytes) return;
     const bool may_be = (mapping.path.empty() || is_hugetlb(mapping)) && mapping.inode == 0 &&
                         mapping.readable && mapping.writable && !mapping.shared &&
                         !searched.contains(&mapping);
-    if (!may_be || mapping.rss_bytes > budget) continue;
+    if (!may_be || mapping.rss_bytes > budget || mapping.range.size() > most_bytes) continue;
     budget -= mapping.rss_bytes;
     finder.find_in(mapping.range, pieces);
   }
 }
 
 }  // namespace
+
+Bytes most_arena_bytes(std::span<const Mapping> mappings) {
+  constexpr Bytes kAlways = Bytes{64} << 30;
+  constexpr Bytes kTimesResident = 16;
+  Bytes rss_bytes = 0;
+  for (const auto& mapping : mappings) rss_bytes += mapping.rss_bytes;
+  return std::max(kAlways, kTimesResident * rss_bytes);
+}
 
 std::vector<HeapSegment> find_main_pieces(const MemoryReader& memory, const MallocLocation& location,
                                           std::span<const Mapping> mappings, Address top) {
@@ -148,15 +159,17 @@ std::vector<HeapSegment> find_main_pieces(const MemoryReader& memory, const Mall
   const auto* first = mapping_of(mappings, base);
   const auto* last = mapping_of(mappings, top);
   if (first == nullptr || top_end < top) return {};
+  if (top_end > (last != nullptr ? last : first)->range.end + kMostGrowthBytes) return {};
   const auto system_bytes =
       memory.read_value<Bytes>(location.arenas.front() + location.layout.system_mem).value_or(0);
   const bool in_one_piece =
       (last == nullptr || last == first) && top_end > base && top_end - base >= system_bytes;
-  if (in_one_piece && top_end <= first->range.end + kMostGrowthBytes) return {piece(base, top_end)};
+  if (in_one_piece) return {piece(base, top_end)};
   std::vector<HeapSegment> pieces;
   PieceFinder finder(memory, top, top_end);
   const bool is_heap = first->path == "[heap]";
-  if (is_heap) pieces.push_back(piece(base, last == first ? top_end : first->range.end));
+  if (is_heap)
+    pieces.push_back(piece(base, last == first && top_end > base ? top_end : first->range.end));
   auto searched = mappings_of_bins(memory, location, mappings, top, is_heap ? first : nullptr);
   for (const auto* mapping : searched) finder.find_in(mapping->range, pieces);
   if (is_heap) searched.insert(first);

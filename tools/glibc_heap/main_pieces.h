@@ -32,6 +32,10 @@ inline bool lies_in_hugetlb(std::span<const Mapping> mappings, Address address) 
   });
 }
 
+/// What an arena may span, in bytes: the list of its pages takes 8 bytes each, and a target can forge
+/// sizes and map addresses without memory behind them.
+Bytes most_arena_bytes(std::span<const Mapping> mappings);
+
 /// Pieces in address order; empty when the arena makes no sense. A piece of which no free chunk is left
 /// may be missing in a process with much other memory: then the pieces' sum is below system_mem.
 ///

@@ -78,8 +78,13 @@ Bytes chunk_at(const MemoryReader& memory, Address page, Address end) {
 }
 
 Bytes resident_bytes(const MemoryReader& memory, Range range) {
-  const auto pages = memory.resident_pages(range);
-  return static_cast<Bytes>(std::count(pages.begin(), pages.end(), true)) * kPageBytes;
+  Bytes bytes = 0;
+  for (Range window{0, range.begin}; window.end < range.end;) {
+    window = {window.end, window.end + std::min(kWindowBytes, range.end - window.end)};
+    const auto pages = memory.resident_pages(window);
+    bytes += static_cast<Bytes>(std::count(pages.begin(), pages.end(), true)) * kPageBytes;
+  }
+  return bytes;
 }
 
 void scan(const MemoryReader& memory, Range piece, std::vector<MmappedChunk>& out) {

@@ -21,6 +21,16 @@ struct Share {
   Bytes bytes = 0;
 };
 
+/// Of the part of `range` that lies in `window`, whose pages `resident` tells.
+Bytes resident_bytes(const std::vector<bool>& resident, Range window, Range range) {
+  const auto page = [&](Address address) {
+    const Address inside = std::clamp(address, window.begin, window.end);
+    return resident.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(
+                                  (inside - window.begin) / kPageBytes, resident.size()));
+  };
+  return static_cast<Bytes>(std::count(page(range.begin), page(range.end), true)) * kPageBytes;
+}
+
 class Builder {
  public:
   Builder(const LedgerInput& input, const MemoryReader& memory)
@@ -101,23 +111,20 @@ class Builder {
   std::vector<Share> split_by_page(const Mapping& mapping, const Labelled& fallback,
                                    const std::vector<ClaimMap::Piece>& pieces) {
     ++ledger_.mixed_mapping_count;
-    const std::vector<bool> resident = memory_.resident_pages(mapping.range);
-    auto count = [&](Range range) {
-      const auto first =
-          std::min<std::size_t>((range.begin - mapping.range.begin) / kPageBytes, resident.size());
-      const auto last =
-          std::min<std::size_t>((range.end - mapping.range.begin) / kPageBytes, resident.size());
-      return static_cast<Bytes>(std::count(resident.begin() + static_cast<std::ptrdiff_t>(first),
-                                           resident.begin() + static_cast<std::ptrdiff_t>(last),
-                                           true)) *
-             kPageBytes;
-    };
     std::vector<Share> shares;
-    Bytes rest = count(mapping.range);
-    for (const auto& piece : pieces) {
-      const Bytes bytes = count(piece.range);
-      rest -= bytes;
-      shares.push_back({piece.owner, claims_.label(piece.label), bytes});
+    for (const auto& piece : pieces) shares.push_back({piece.owner, claims_.label(piece.label), 0});
+    Bytes rest = 0;
+    // A target can map more than a list of its pages may take here.
+    constexpr Bytes kWindowBytes = Bytes{64} << 30;
+    for (Range window{0, mapping.range.begin}; window.end < mapping.range.end;) {
+      window = {window.end, window.end + std::min(kWindowBytes, mapping.range.end - window.end)};
+      const std::vector<bool> resident = memory_.resident_pages(window);
+      rest += resident_bytes(resident, window, window);
+      for (std::size_t i = 0; i < pieces.size(); ++i) {
+        const Bytes bytes = resident_bytes(resident, window, pieces[i].range);
+        shares[i].bytes += bytes;
+        rest -= bytes;
+      }
     }
     shares.push_back({fallback.owner, fallback.label, rest});
     settle(shares, mapping.rss_bytes);
