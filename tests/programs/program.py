@@ -92,7 +92,7 @@ class Program:
             self.environment["LD_PRELOAD"] = preloaded
         self.environment.update(options)
         self.errors = self.directory / "stderr.txt"
-        self.deadline = time.monotonic() + 240
+        self.deadline = time.monotonic() + 600
 
     def path(self, *parts):
         return self.directory.joinpath(*parts)

@@ -22,6 +22,7 @@ class Row:
     says: str = ""  # a pattern of what the shim may say here, and why it must be said stands at the row
     reads: bool = True  # whether recordings are expected
     counted: bool = True  # False: the program frees blocks that were made past the shim
+    failures: str = ""  # of the outcome, a dictionary in which another allocator may have more than the shim over it
     preloaded: bool = True  # False: the row attaches by itself
 
     def version_text(self):
@@ -44,5 +45,5 @@ def row(name, packages, what, **options):
 
 
 def load_all():
-    from rows import browsers, cpython, databases, java, languages, loading, tools, web  # noqa: F401
+    from rows import browsers, cpython, databases, glibc_tests, java, languages, loading, tools, web  # noqa: F401
     return ROWS

@@ -16,7 +16,7 @@ def run_tests(program, *names, matching=(), **more):
     report = program.path("report.xml")
     patterns = [word for pattern in matching for word in ("-m", pattern)]
     status, _ = program.run(python, "-m", "test", "--junit-xml", report, "--tempdir", program.path("work"),
-                            "--timeout", "150", *patterns, *names, timeout=230, **more)
+                            "--timeout", "150", *patterns, *names, timeout=600, **more)
     results = collections.Counter()
     failed = []
     for case in xml.etree.ElementTree.parse(report).iter("testcase"):
