@@ -10,13 +10,13 @@ from rows import row
 PACKAGES = "libpython3.11-testsuite python3"
 
 
-def run_tests(program, *names, matching=(), **more):
+def run_tests(program, *names, matching=(), options=(), **more):
     python = need("/usr/bin/python3")
     program.path("work").mkdir()
     report = program.path("report.xml")
     patterns = [word for pattern in matching for word in ("-m", pattern)]
     status, _ = program.run(python, "-m", "test", "--junit-xml", report, "--tempdir", program.path("work"),
-                            "--timeout", "150", *patterns, *names, timeout=600, **more)
+                            "--timeout", "400", *options, *patterns, *names, timeout=600, **more)
     results = collections.Counter()
     failed = []
     for case in xml.etree.ElementTree.parse(report).iter("testcase"):
@@ -44,6 +44,7 @@ def processes(program):
 def multiprocessing(program):
     return run_tests(program, "test_multiprocessing_fork", "test_multiprocessing_spawn", "test_multiprocessing_forkserver",
                      "test_multiprocessing_main_handling",
+                     options=["-j4"],  # they wait more than they work
                      matching=("*Process*", "*Pool.*map*", "*SharedMemory*", "*TestStartMethod*", "*Heap*", "*Queue*",
                                "*MainHandling*", "*Listener*", "*Flags*"))
 
