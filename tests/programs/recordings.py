@@ -63,7 +63,7 @@ class Recordings:
                                                time.time() - path.stat().st_mtime < 0.2)):
                 continue
             self.seen[name["comm"]] += 1
-            if self.read < MOST_READ or self.seen[name["comm"]] <= 3 or not finished_only:
+            if self.read < MOST_READ or self.seen[name["comm"]] <= (3 if finished_only else MOST_READ):
                 self.read += 1
                 self._examine(path)
             path.unlink(missing_ok=True)
