@@ -15,9 +15,10 @@ HEAD = """# Other people's programs under the shim
 
 Each row runs somebody else's program, its own tests or a load on it, without the shim and then with it, once a
 backend. *same*: status and results are those of the bare run. *as bare jemalloc*: not those, but those of the program
-with Debian's jemalloc preloaded; *but 3 of its 4 failures*: one test fails there that passes under the shim. In every cell the recordings were read (of a run that
-left many, the first three of each name, thirty of those that it left at its end, and thirty of the rest), none had lost a count, and the shim said nothing
-that it was not asked for. What was found on the way, and mended: [trust.md](trust.md).
+with Debian's jemalloc preloaded; *but 3 of its 4 failures*: one test fails there that passes under the shim. In
+every cell the recordings were read (of a run that left many, the first three of each name, thirty of those that it
+left at its end, and thirty of the rest), none had lost a count, and the shim said nothing that it was not asked for.
+What was found on the way, and mended: [trust.md](trust.md).
 
 Made by `tests/programs/run.py --all --output docs/programs.md`, or row by row with `--rows`, on {machine}, {date}. One cell again:
 

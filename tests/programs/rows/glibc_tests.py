@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
+import harness
 from program import need
 from rows import row
 
@@ -105,6 +106,7 @@ def source():
 def run_tests(program, *folders, patience=4):
     """How many passed, and the status of each that did not; `patience` times what glibc allows each for."""
     tests = source().tests(*folders)
+    harness.require(tests, f"no test of glibc's could be built in {' and '.join(folders)}")
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         statuses = list(pool.map(lambda test: program.run(test, timeout=500, TIMEOUTFACTOR=patience)[0], tests))
     return {"passed": statuses.count(0), "failures": {test.name: status for test, status in zip(tests, statuses) if status != 0}}
