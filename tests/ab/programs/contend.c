@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -62,7 +63,10 @@ int main(int argc, char** argv) {
   double slept[kThreads] = {0};
   for (int i = 0; i < kThreads; ++i) pthread_create(&threads[i], NULL, allocate, &slept[i]);
   double sum = -slept_seconds();
-  for (const double begin = now(); now() - begin < kSeconds;) malloc_info(0, nowhere);
+  // Another allocator answers from statistics of its own, behind other locks: there nobody asks.
+  const bool counts_chunks = mallinfo2().ordblks > kFreeChunks / 2;
+  for (const double begin = now(); now() - begin < kSeconds;)
+    if (counts_chunks) malloc_info(0, nowhere);
   sum += slept_seconds();
   atomic_store(&over, 1);
   for (int i = 0; i < kThreads; ++i) {
