@@ -112,6 +112,7 @@ class Builder {
                                    const std::vector<ClaimMap::Piece>& pieces) {
     ++ledger_.mixed_mapping_count;
     std::vector<Share> shares;
+    shares.reserve(pieces.size() + 1);
     for (const auto& piece : pieces) shares.push_back({piece.owner, claims_.label(piece.label), 0});
     Bytes rest = 0;
     // A target can map more than a list of its pages may take here.
