@@ -51,6 +51,7 @@ LEFT_OUT = {
     "tst-malloc-stats-cancellation": "reads the text of glibc's malloc_stats",
     "tst-key1": "takes every key that a process may have; the shim has one, as jemalloc and tcmalloc do",
     "tst-key4": "the same",
+    "tst-tss-basic": "takes key 0 for one that nobody has made; it is the shim's, or jemalloc's",
     "tst-interpose": "links a malloc of its own, of which these are built without",
 }
 
