@@ -111,8 +111,8 @@ std::set<const Mapping*> mappings_of_bins(const MemoryReader& memory, const Mall
   found.erase(nullptr);
   found.erase(known);
   // An empty bin names itself: libc's own data is no piece.
-  std::erase_if(found, [&](const Mapping* m) {
-    return m->inode != 0 || !m->writable || m->range.size() > most_arena_bytes(mappings);
+  std::erase_if(found, [most_bytes = most_arena_bytes(mappings)](const Mapping* m) {
+    return m->inode != 0 || !m->writable || m->range.size() > most_bytes;
   });
   return found;
 }
