@@ -107,6 +107,18 @@ inline Counts process_counts(const recording::Recording& recording) {
   return sum;
 }
 
+/// Ends the test unless what lives since `start` is that many usable bytes in so many blocks.
+inline void check_live(const char* when, const recording::Recording& recording, const Counts& start,
+                       int64_t live_bytes, int64_t live_count) {
+  const Counts change = process_counts(recording) - start;
+  const bool same_count = !counts_blocks(recording.header) || change.live_count() == live_count;
+  if (change.live_bytes() == live_bytes && same_count) return;
+  fprintf(stderr,
+          "%s: recorded %" PRId64 " bytes in %" PRId64 " blocks; true %" PRId64 " in %" PRId64 "\n",
+          when, change.live_bytes(), change.live_count(), live_bytes, live_count);
+  _Exit(1);
+}
+
 /// The slot of thread `tid`, or null.
 inline const recording::ThreadSlot* find_slot(const recording::Recording& recording, uint32_t tid) {
   for (uint32_t i = 0; i < recording.header.thread_high_water; ++i)

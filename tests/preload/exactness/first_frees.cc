@@ -32,16 +32,6 @@ void work(unsigned index, const recording::Recording& recording) {
   for (unsigned i = frees; i < kBlocks; ++i) free(blocks[index][i]);
 }
 
-void check(const char* when, const own::Counts& change, int64_t live_bytes, int64_t live_count,
-           const recording::Recording& recording) {
-  bool same_count = !own::counts_blocks(recording.header) || change.live_count() == live_count;
-  if (change.live_bytes() == live_bytes && same_count) return;
-  fprintf(stderr,
-          "%s: recorded %" PRId64 " bytes in %" PRId64 " blocks; true %" PRId64 " in %" PRId64 "\n",
-          when, change.live_bytes(), change.live_count(), live_bytes, live_count);
-  _Exit(1);
-}
-
 void run_one(unsigned index, const recording::Recording& recording) {
   for (unsigned i = 0; i < kBlocks; ++i)
     blocks[index][i] = used(malloc(1 + (i * 37 + index * 11) % 5000));
@@ -58,10 +48,9 @@ void run_one(unsigned index, const recording::Recording& recording) {
     after = static_cast<int64_t>(malloc_usable_size(blocks[index][0]));
     count = 1;
   }
-  own::Counts change = own::process_counts(recording) - start;
   char when[64];
   snprintf(when, sizeof when, "after a thread whose first calls were %u frees", frees_of(index));
-  check(when, change, after - before, count - static_cast<int64_t>(kBlocks), recording);
+  own::check_live(when, recording, start, after - before, count - static_cast<int64_t>(kBlocks));
 }
 }  // namespace
 

@@ -37,17 +37,6 @@ void* work(void* argument) {
   pthread_barrier_wait(&barrier);  // that was looked at too
   return nullptr;
 }
-
-void check(const char* when, const recording::Recording& recording, const own::Counts& start,
-           int64_t live_bytes, int64_t live_count) {
-  const own::Counts change = own::process_counts(recording) - start;
-  const bool same_count = !own::counts_blocks(recording.header) || change.live_count() == live_count;
-  if (change.live_bytes() == live_bytes && same_count) return;
-  fprintf(stderr,
-          "%s: recorded %" PRId64 " bytes in %" PRId64 " blocks; true %" PRId64 " in %" PRId64 "\n",
-          when, change.live_bytes(), change.live_count(), live_bytes, live_count);
-  _Exit(1);
-}
 }  // namespace
 
 int main() {
@@ -66,10 +55,10 @@ int main() {
   pthread_barrier_wait(&barrier);
   int64_t live_bytes = 0;
   for (void* block : kept) live_bytes += static_cast<int64_t>(malloc_usable_size(block));
-  check("while each holds a block", *recording, start, live_bytes, kThreads);
+  own::check_live("while each holds a block", *recording, start, live_bytes, kThreads);
   pthread_barrier_wait(&barrier);
   pthread_barrier_wait(&barrier);
-  check("when all is freed", *recording, start, 0, 0);
+  own::check_live("when all is freed", *recording, start, 0, 0);
   pthread_barrier_wait(&barrier);
   for (pthread_t thread : threads) CHECK(pthread_join(thread, nullptr) == 0);
   puts("exact with threads to spare");

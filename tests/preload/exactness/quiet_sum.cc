@@ -89,12 +89,7 @@ void check_sum(const recording::Recording& recording, const own::Counts& start) 
     live_bytes += static_cast<int64_t>(malloc_usable_size(block));
     live_count += block != nullptr;
   }
-  own::Counts change = own::process_counts(recording) - start;
-  bool same_count = !own::counts_blocks(recording.header) || change.live_count() == live_count;
-  if (change.live_bytes() == live_bytes && same_count) return;
-  fprintf(stderr, "recorded %" PRId64 " bytes in %" PRId64 " blocks; true %" PRId64 " in %" PRId64 "\n",
-          change.live_bytes(), change.live_count(), live_bytes, live_count);
-  _Exit(1);
+  own::check_live("once the threads are quiet", recording, start, live_bytes, live_count);
 }
 
 void free_all() {
